@@ -1,0 +1,85 @@
+"""A flag repository as data: settings, attributes, and what each environment holds."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+import msgspec
+
+from flagctl.model.condition import Scalar
+from flagctl.model.flag import Flag, Segment
+
+Generation = Literal["portable", "flagd-2", "flagd-3"]
+AttributeType = Literal["string", "integer", "number", "boolean", "datetime", "semver", "array", "object"]
+
+
+class Attribute(msgspec.Struct, frozen=True, kw_only=True):
+    """A context attribute services send. `values` empty: any; `items` types an array's members."""
+
+    name: str
+    type: AttributeType
+    description: str = ""
+    values: tuple[Scalar, ...] = ()
+    items: Literal["string", "integer", "number", "boolean"] = "string"
+    private: bool = False
+
+
+class EnvironmentSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """What settings say of one environment."""
+
+    name: str
+    promotes_from: str = ""
+    protected: bool = False
+    targets: tuple[str, ...] = ()
+
+
+class Settings(msgspec.Struct, frozen=True, kw_only=True):
+    """`flags/flagctl.yaml`. `severities` maps rule ids; grace counts days after `expires_at`."""
+
+    environments: dict[str, EnvironmentSettings]
+    bucketing: Generation = "portable"
+    cache_ttl_seconds: int = 300
+    expired_grace_days: int = 30
+    severities: dict[str, Literal["error", "warning", "off"]] = {}
+
+
+class Environment(msgspec.Struct, kw_only=True):
+    """What `flags/<name>/` holds.
+
+    flag_files, segment_files: key or name to path, also of those that could not be read into the model.
+    """
+
+    name: str
+    flags: dict[str, Flag] = {}
+    segments: dict[str, Segment] = {}
+    flag_files: dict[str, str] = {}
+    segment_files: dict[str, str] = {}
+
+
+class Expectation(msgspec.Struct, frozen=True, kw_only=True):
+    """One case of a file in `flags/tests/`, its matrix not yet expanded; `pointer` is its place there.
+
+    Exactly one of `flag` and `segment` is set. `environments` empty: every one that has it. `matrix` maps
+    a context attribute (or `environment`, `at`, `bucket`) to the values to try, one after the other.
+    """
+
+    file: str
+    pointer: str
+    name: str
+    flag: str = ""
+    segment: str = ""
+    environments: tuple[str, ...] = ()
+    context: dict[str, Any] = {}
+    at: int | None = None
+    bucket: int | None = None
+    matrix: dict[str, tuple[Any, ...]] = {}
+    expect: dict[str, Any] = {}
+
+
+class Repository(msgspec.Struct, kw_only=True):
+    """Everything under `flags/`."""
+
+    settings: Settings
+    attributes: dict[str, Attribute] = {}
+    environments: dict[str, Environment] = {}
+    expectations: list[Expectation] = []
