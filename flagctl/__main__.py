@@ -1,0 +1,5 @@
+"""`python -m flagctl` is `flagctl`."""
+
+from flagctl.cli.main import run
+
+run()

@@ -1,0 +1,90 @@
+"""The edge: runs the command line and turns whatever comes out of it into an exit code."""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import Any, NoReturn
+
+from flagctl.cli.exits import Exit, code_of
+from flagctl.cli.output import Output, StdoutClosed
+from flagctl.errors import FlagctlError, ProblemsError
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run `flagctl` with these arguments (default: the process's); returns the exit code."""
+    import typer
+
+    from flagctl.cli.app import app
+
+    out = Output()
+    try:
+        code = typer.main.get_command(app).main(args=arguments, prog_name="flagctl", standalone_mode=False)
+        sys.stdout.flush()
+        return int(code or Exit.DONE)
+    except typer.TyperException as error:
+        _show_usage(out, error)
+        return Exit.USAGE
+    except typer.Abort:
+        out.say("stopped")
+        return Exit.INTERRUPTED
+    except FlagctlError as error:
+        _show(out, error)
+        return code_of(error)
+    except (StdoutClosed, BrokenPipeError):
+        # The interpreter flushes stdout at exit; it must not find the closed pipe again.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return Exit.PIPE
+    except KeyboardInterrupt:
+        out.say("interrupted")
+        return Exit.INTERRUPTED
+    except Exception as error:
+        return _crash(out, error)
+
+
+def run() -> NoReturn:
+    """The console script."""
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(encoding="utf-8", errors="backslashreplace")
+    sys.exit(main())
+
+
+def _show(out: Output, error: FlagctlError) -> None:
+    if isinstance(error, ProblemsError) and error.problems:
+        from flagctl.cli.formats.problems import show_on_stderr
+
+        show_on_stderr(out, error.problems)
+    out.fail(error.message, error.hint)
+
+
+def _show_usage(out: Output, error: Any) -> None:
+    context = getattr(error, "ctx", None)
+    if type(error).__name__ == "NoArgsIsHelpError" or context is None:
+        error.show()
+        return
+    message = error.format_message().rstrip(".")
+    out.fail(message[:1].lower() + message[1:], f"{context.command_path} --help shows what it takes")
+
+
+def _crash(out: Output, error: Exception) -> int:
+    import platform
+    import tempfile
+    import traceback
+
+    from flagctl import __version__
+
+    report = (
+        f"flagctl {__version__}, Python {platform.python_version()}, {platform.platform()}\n"
+        f"arguments: {sys.argv[1:]!r}\n\n{''.join(traceback.format_exception(error))}"
+    )
+    out.fail(f"flagctl made a mistake: {type(error).__name__}: {error}")
+    try:
+        with tempfile.NamedTemporaryFile(
+            "w", prefix="flagctl-crash-", suffix=".log", delete=False, encoding="utf-8"
+        ) as log:
+            log.write(report)
+        out.say(f"hint: this is a bug in flagctl, not in your files; please report it with {log.name}")
+    except OSError:
+        out.say(report)
+    return Exit.CRASH

@@ -1,0 +1,61 @@
+"""Arguments and options that several commands share, in one wording."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+def _flags_folder(ctx: typer.Context) -> Path | None:
+    """flags/ of the repository for tab completion: by names alone, silent when there is none."""
+    from flagctl.project import find_root
+
+    root = ctx.find_root()
+    start = root.params.get("directory")
+    found = find_root(Path(start) if start else Path.cwd())
+    return found / "flags" if found else None
+
+
+def complete_environment(ctx: typer.Context, incomplete: str) -> list[str]:
+    """Environments whose names begin with what was typed, from folder names alone."""
+    flags = _flags_folder(ctx)
+    if flags is None:
+        return []
+    names = (folder.name for folder in sorted(flags.iterdir()) if folder.is_dir() and folder.name != "tests")
+    return [name for name in names if name.startswith(incomplete)]
+
+
+def complete_key(ctx: typer.Context, incomplete: str) -> list[str]:
+    """Flag keys that begin with what was typed, from file names alone."""
+    flags = _flags_folder(ctx)
+    if flags is None:
+        return []
+    environment = ctx.params.get("environment") or "*"
+    if not isinstance(environment, str):
+        environment = "*"
+    found = {
+        path.stem
+        for path in flags.glob(f"{environment}/**/*.yaml")
+        if "segments" not in path.parts[len(flags.parts) :] and path.relative_to(flags).parts[0] != "tests"
+    }
+    return sorted(key for key in found if key.startswith(incomplete))
+
+
+Key = Annotated[str, typer.Argument(help="The flag's key.", autocompletion=complete_key)]
+EnvironmentOption = Annotated[
+    str, typer.Option("--environment", "-e", help="The environment.", autocompletion=complete_environment)
+]
+AnyEnvironment = Annotated[
+    str | None,
+    typer.Option("--environment", "-e", help="Only this environment.", autocompletion=complete_environment),
+]
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
+DryRun = Annotated[bool, typer.Option("--dry-run", "-n", help="Show what would change; write nothing.")]
+Reason = Annotated[str | None, typer.Option("--reason", "-r", help="Why, for the commit and the log.")]
+NoCommit = Annotated[bool, typer.Option("--no-commit", help="Write the file, leave the commit to me.")]
+Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask for confirmation.")]
+Clock = Annotated[
+    str | None, typer.Option("--clock", metavar="TIME", help="Answer as at this time (RFC 3339), not as of now.")
+]

@@ -1,0 +1,142 @@
+"""stdout is data, stderr is narration; text from files and people can't steer the terminal."""
+
+from __future__ import annotations
+
+import os
+import re
+import sys
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any, TextIO
+
+# C0 and C1 controls, and the characters that re-order text (Unicode TR 36, 3.3: bidirectional overrides).
+_UNSAFE = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
+_CODES = {"bold": "1", "dim": "2", "red": "31", "green": "32", "yellow": "33", "blue": "34", "cyan": "36"}
+
+
+class StdoutClosed(Exception):  # noqa: N818 - not a mistake of anybody's
+    """Whoever read our output has enough of it (`flagctl list | head`)."""
+
+
+def clean(text: str) -> str:
+    """The text with control characters made visible: `\\x1b` instead of an escape."""
+    return _UNSAFE.sub(lambda found: repr(found.group())[1:-1], text)
+
+
+def colour_wanted(stream: TextIO, environ: Mapping[str, str]) -> bool:
+    """NO_COLOR (no-color.org) wins over FORCE_COLOR, both over whether the stream is a terminal."""
+    if environ.get("NO_COLOR"):
+        return False
+    return bool(environ.get("FORCE_COLOR")) or (stream.isatty() and environ.get("TERM") != "dumb")
+
+
+class Output:
+    """The two streams. Colour never carries meaning alone; a pipe never changes the format."""
+
+    def __init__(
+        self, stdout: TextIO | None = None, stderr: TextIO | None = None, environ: Mapping[str, str] | None = None
+    ) -> None:
+        environ = os.environ if environ is None else environ
+        self.stdout = stdout or sys.stdout
+        self.stderr = stderr or sys.stderr
+        self._colour_out = colour_wanted(self.stdout, environ)
+        self._colour_err = colour_wanted(self.stderr, environ)
+
+    @property
+    def interactive(self) -> bool:
+        """Somebody is there to be asked: stdin and stderr are terminals."""
+        return sys.stdin is not None and sys.stdin.isatty() and self.stderr.isatty()
+
+    def style(self, text: str, style: str, *, err: bool = False) -> str:
+        """`text` cleaned and in a style such as "red bold", where the stream shows colour."""
+        text = clean(text)
+        if not (self._colour_err if err else self._colour_out) or not text:
+            return text
+        return f"\x1b[{';'.join(_CODES[name] for name in style.split())}m{text}\x1b[0m"
+
+    def data(self, text: str, *, end: str = "\n", styled: bool = False) -> None:
+        """What was asked for, on stdout. `styled` says that the text went through `style` piece by piece."""
+        self._write(self.stdout, (text if styled else clean(text)) + end)
+
+    def data_bytes(self, data: bytes) -> None:
+        """Bytes for a program to read, as they are."""
+        try:
+            self.stdout.flush()
+            self.stdout.buffer.write(data)
+            self.stdout.buffer.flush()
+        except BrokenPipeError as error:
+            raise StdoutClosed from error
+
+    def json(self, document: Any) -> None:
+        """A JSON document on stdout, indented, ASCII so that no terminal can be steered by it."""
+        import json
+
+        self._write(self.stdout, json.dumps(document, indent=2, ensure_ascii=True) + "\n")
+
+    def say(self, text: str, *, styled: bool = False) -> None:
+        """Narration, on stderr."""
+        self._write(self.stderr, (text if styled else clean(text)) + "\n")
+
+    def warn(self, text: str, hint: str = "") -> None:
+        """A warning with an optional hint, on stderr."""
+        self._labelled("warning", "yellow bold", text, hint)
+
+    def fail(self, text: str, hint: str = "") -> None:
+        """What went wrong and what to do next, on stderr."""
+        self._labelled("error", "red bold", text, hint)
+
+    def table(self, headers: Sequence[str], rows: Iterable[Sequence[str]], *, title: str = "") -> None:
+        """A table on stdout: drawn by rich on a terminal, columns aligned by spaces elsewhere."""
+        if not self.stdout.isatty():
+            grid = [list(map(clean, headers)), *(list(map(clean, row)) for row in rows)]
+            widths = [max(len(row[i]) for row in grid) for i in range(len(headers))]
+            for row in grid:
+                line = "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True))
+                self._write(self.stdout, line.rstrip() + "\n")
+            return
+        from rich import box
+        from rich.console import Console
+        from rich.table import Table
+        from rich.text import Text
+
+        table = Table(title=title or None, box=box.SIMPLE_HEAD, pad_edge=False, header_style="bold")
+        for header in headers:
+            table.add_column(clean(header), overflow="fold")
+        for cells in rows:
+            table.add_row(*(Text(clean(cell)) for cell in cells))
+        Console(file=self.stdout, no_color=not self._colour_out).print(table)
+
+    @contextmanager
+    def progress(self, what: str, total: int | None = None) -> Iterator[Any]:
+        """A progress bar on stderr for work over a second, on a terminal only. Yields advance(count)."""
+        if not self.stderr.isatty():
+            yield lambda count=1: None
+            return
+        from rich.console import Console
+        from rich.progress import Progress
+
+        with Progress(console=Console(file=self.stderr), transient=True) as bar:
+            task = bar.add_task(clean(what), total=total)
+            yield lambda count=1: bar.advance(task, count)
+
+    def ask(self, question: str, default: str = "") -> str:
+        """A line from the person at the terminal; call only when `interactive`."""
+        self.stderr.write(clean(question) + (f" [{clean(default)}]" if default else "") + ": ")
+        self.stderr.flush()
+        return input().strip() or default
+
+    def confirm(self, question: str) -> bool:
+        """Yes or no from the person at the terminal; anything but y or yes is no."""
+        return self.ask(f"{question} [y/N]").lower() in {"y", "yes"}
+
+    def _labelled(self, label: str, style: str, text: str, hint: str) -> None:
+        self._write(self.stderr, f"{self.style(label, style, err=True)}: {clean(text)}\n")
+        if hint:
+            self._write(self.stderr, f"{self.style('hint', 'cyan', err=True)}: {clean(hint)}\n")
+
+    def _write(self, stream: TextIO, text: str) -> None:
+        try:
+            stream.write(text)
+            stream.flush()
+        except BrokenPipeError as error:
+            raise StdoutClosed from error

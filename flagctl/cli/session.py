@@ -1,0 +1,49 @@
+"""What a command is given: where to look for the repository, the clock, and where to print."""
+
+from __future__ import annotations
+
+import os
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from flagctl.cli.output import Output
+from flagctl.errors import UsageError
+from flagctl.model import times
+
+if TYPE_CHECKING:
+    from flagctl.project import Project
+
+
+class Session:
+    """One run of the command line. The only place below which no clock and no environment is read."""
+
+    def __init__(self, out: Output, directory: Path | None) -> None:
+        self.out = out
+        self._directory = directory
+        self._project: Project | None = None
+
+    @property
+    def directory(self) -> Path:
+        """Where to start looking: `-C`, else FLAGCTL_REPO, else the working directory."""
+        return self._directory or Path(os.environ.get("FLAGCTL_REPO") or Path.cwd())
+
+    def project(self) -> Project:
+        """The flag repository around `directory`, or an error that says where was looked."""
+        if self._project is None:
+            from flagctl.project import Project
+
+            self._project = Project.find(self.directory)
+        return self._project
+
+    def now(self, clock: str | None = None) -> float:
+        """Seconds since the epoch: the clock's, or what `--clock` or `--at` says."""
+        if clock is None:
+            return time.time()
+        micro = times.microseconds(clock)
+        if micro is None:
+            raise UsageError(
+                f'"{clock}" is no time with a zone',
+                hint="write 2026-12-01T09:00:00Z, or a date alone for its midnight UTC",
+            )
+        return micro / 1_000_000

@@ -1,0 +1,64 @@
+"""A flag repository on disk: where it is, and reading it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from flagctl.errors import UsageError
+
+if TYPE_CHECKING:
+    from flagctl.files.repository import Reading
+    from flagctl.files.walk import Tree
+
+SETTINGS = "flags/flagctl.yaml"
+
+
+def find_root(start: Path) -> Path | None:
+    """The nearest folder at or above `start` that holds `flags/flagctl.yaml`."""
+    start = start.resolve()
+    for folder in (start, *start.parents):
+        if (folder / SETTINGS).is_file():
+            return folder
+        if folder.name == "flags" and (folder / "flagctl.yaml").is_file():
+            return folder.parent
+    return None
+
+
+class Project:
+    """The flag repository in a folder.
+
+    root: the folder that holds `flags/`. It may be a folder of a larger Git repository.
+    """
+
+    def __init__(self, root: Path) -> None:
+        from flagctl.files.walk import DiskTree
+
+        self.root = root
+        self.tree = DiskTree(root)
+
+    @classmethod
+    def find(cls, start: Path) -> Project:
+        """The repository around `start`; raises UsageError that says where was looked."""
+        if not start.is_dir():
+            raise UsageError(f"{start} is no folder", hint="-C and FLAGCTL_REPO name a folder in a flag repository")
+        root = find_root(start)
+        if root is None:
+            raise UsageError(
+                f"no {SETTINGS} in {start.resolve()} or above it",
+                hint="start a flag repository here with `flagctl init`, or name one with -C DIR",
+            )
+        return cls(root)
+
+    def read(self, tree: Tree | None = None) -> Reading:
+        """Everything under `flags/`, of the work tree or of another tree; unchanged files come from the cache."""
+        from flagctl.files.cache import Cache
+        from flagctl.files.repository import read_repository
+
+        return read_repository(tree or self.tree, cache=Cache.beside(self.root))
+
+    def closure(self, environment: str, key: str) -> Reading:
+        """Settings, attributes, and one flag with all it needs."""
+        from flagctl.files.repository import read_closure
+
+        return read_closure(self.tree, environment, key)
