@@ -14,10 +14,13 @@ from flagctl.errors import FlagctlError, ProblemsError
 def main(arguments: list[str] | None = None) -> int:
     """Run `flagctl` with these arguments (default: the process's); returns the exit code."""
     import typer
+    import typer.completion
 
     from flagctl.cli.app import app
 
     out = Output()
+    if "_FLAGCTL_COMPLETE" in os.environ:
+        typer.completion.completion_init()
     try:
         code = typer.main.get_command(app).main(args=arguments, prog_name="flagctl", standalone_mode=False)
         sys.stdout.flush()

@@ -1,0 +1,29 @@
+"""`flagctl completion SHELL`."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Annotated
+
+import typer
+
+
+class Shell(StrEnum):
+    """Shells that completion can be made for."""
+
+    BASH = "bash"
+    ZSH = "zsh"
+    FISH = "fish"
+
+
+def command(ctx: typer.Context, shell: Annotated[Shell, typer.Argument(help="Your shell.")]) -> None:
+    """Print a script that completes commands, environments and keys.
+
+    \b
+    Examples:
+      source <(flagctl completion bash)
+      flagctl completion fish > ~/.config/fish/completions/flagctl.fish
+    """
+    from typer.completion import get_completion_script
+
+    ctx.obj.out.data(get_completion_script(prog_name="flagctl", complete_var="_FLAGCTL_COMPLETE", shell=shell.value))
