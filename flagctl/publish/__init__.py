@@ -1,0 +1,1 @@
+"""Snapshots out of the door: from a compiled document to the place that services read."""
