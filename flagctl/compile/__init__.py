@@ -1,0 +1,1 @@
+"""Model to what machines read: the canonical snapshot."""
