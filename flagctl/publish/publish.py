@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from flagctl.compile.snapshot import content, digest, encode
+from flagctl.compile.snapshot import FORMAT, content, digest, encode
 from flagctl.errors import OutsideError, RefusedError
 from flagctl.publish.receipt import Outcome, Receipt, changes
 
@@ -18,7 +18,6 @@ if TYPE_CHECKING:
 
     from flagctl.stores.base import Store
 
-FORMAT = "flagctl/snapshot/1"
 _FAMILY = re.compile(r"flagctl/snapshot/[0-9]+")
 _COMMIT = re.compile(r"[0-9a-f]{7,64}")
 _COMMIT_LENGTH = 12
@@ -64,7 +63,8 @@ def publish(
     environment = document["environment"]
     with nullcontext() if dry_run else store.hold(environment):
         live = _read_live(store, environment)
-        if live is not None and content(live.document) == content(document):
+        # Bytes are compared, not data: to Python 1, 1.0 and true are equal, to a flag they are not.
+        if live is not None and encode(content(live.document)) == encode(content(document)):
             return _receipt("unchanged", store, live, live.document, live.data, elapsed)
         if live is not None and not allow_older:
             _refuse_older(document, live.document.get("commit"), is_ancestor, store.url)

@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import msgspec
 
+from flagctl.compile.snapshot import encode
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
@@ -48,7 +50,7 @@ def changes(before: Mapping[str, Any], after: Mapping[str, Any]) -> Changes:
     """What two snapshots' `flags` have not in common."""
     return Changes(
         added=tuple(sorted(after.keys() - before.keys())),
-        changed=tuple(sorted(key for key in after.keys() & before.keys() if after[key] != before[key])),
+        changed=tuple(sorted(key for key in after.keys() & before.keys() if encode(after[key]) != encode(before[key]))),
         removed=tuple(sorted(before.keys() - after.keys())),
     )
 
