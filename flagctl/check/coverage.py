@@ -9,6 +9,7 @@ import msgspec
 from flagctl.evaluate.evaluator import Resolution
 
 from flagctl.evaluate.bucket import key_text
+from flagctl.model import times
 from flagctl.model.condition import TARGETING_KEY, AllOf, AnyOf, Condition, InSegment, Not
 from flagctl.model.flag import WHOLE, Flag, Outcome, Ramp, Rollout, Serve
 from flagctl.model.repository import Environment, Repository
@@ -16,7 +17,7 @@ from flagctl.problems import pointer
 
 Kind = Literal["rule", "variant", "override", "schedule", "segment"]
 Reached = tuple[str, str, Kind, str]
-"""(environment, flag or segment, kind, name): a rule's name, a variant, an override's variant, an entry's index."""
+"""(environment, flag or segment, kind, name): a rule's name, a variant, an override's variant, an entry's time."""
 
 
 class Part(msgspec.Struct, frozen=True, kw_only=True):
@@ -54,9 +55,9 @@ def reached_by(environment: str, flag: Flag, context: dict[str, Any], at: float,
         found.add((environment, flag.key, "rule", answer.rule))
     elif answer.reason == "TARGETING_MATCH" and key_text(context.get(TARGETING_KEY)) is not None:
         found.add((environment, flag.key, "override", answer.variant or ""))
-    due = [index for index, entry in enumerate(flag.schedule) if entry.at <= at]
+    due = [entry.at for entry in flag.schedule if entry.at <= at]
     if due:
-        found.add((environment, flag.key, "schedule", str(due[-1])))
+        found.add((environment, flag.key, "schedule", times.text(max(due))))
     return found
 
 
@@ -101,8 +102,8 @@ def _parts_of(flag: Flag) -> Iterator[tuple[Kind, str, str]]:
             yield "rule", rule.name, pointer("rules", index)
         for variant in flag.overrides:
             yield "override", variant, pointer("overrides", variant)
-    for index in range(len(flag.schedule)):
-        yield "schedule", str(index), pointer("schedule", index)
+    for index, entry in enumerate(flag.schedule):
+        yield "schedule", times.text(entry.at), pointer("schedule", index)
     served = _served(flag) if alive else {flag.off_variant}
     for variant in flag.variants:
         if variant in served:

@@ -1,0 +1,51 @@
+"""`flagctl init`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from flagctl.errors import UsageError
+
+
+def command(
+    ctx: typer.Context,
+    directory: Annotated[Path | None, typer.Argument(metavar="[DIR]", help="Where; default: here.")] = None,
+    environments: Annotated[
+        str | None,
+        typer.Option(metavar="A,B,C", help="In the order of promotion.  [default: development,staging,production]"),
+    ] = None,
+) -> None:
+    """Start a flag repository, or complete one.
+
+    Writes flags/ with settings, attributes and an example flag with its tests, schema/ for editors,
+    .gitattributes and .gitignore. What is there already is kept as it is.
+
+    \b
+    Examples:
+      flagctl init
+      flagctl init services/flags --environments dev,prod
+    """
+    from flagctl.files.start import ENVIRONMENTS, in_git, start
+    from flagctl.project import find_root
+
+    out = ctx.obj.out
+    root = Path(ctx.obj.directory, directory or ".").resolve()
+    around = find_root(root)
+    if around and root.is_relative_to(around / "flags"):
+        raise UsageError(f"{root} is inside the flag repository in {around}", hint=f"flagctl init {around}")
+    names = [name.strip() for name in environments.split(",")] if environments is not None else ENVIRONMENTS
+    made = start(root, names)
+    for file in made:
+        out.data(f"{'created' if file.created else 'kept   '} {file.path}")
+        if file.advice:
+            out.warn(f"{file.path}: {file.advice}")
+    if environments is not None and around == root:
+        out.warn("flags/flagctl.yaml was there already, so --environments changed nothing", "add them to that file")
+    if not in_git(root):
+        out.say(f"hint: Git is the database; `git init {root}` makes a repository of it")
+    out.say(
+        "next: flagctl check, flagctl test, flagctl new my-first-flag" if any(f.created for f in made) else "complete"
+    )
