@@ -1,0 +1,83 @@
+"""Putting a file in its place: whole or not at all."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import secrets
+import stat
+from typing import TYPE_CHECKING
+
+from flagctl.errors import OutsideError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+_HINTS = {
+    errno.ENOSPC: "free some space; the file is as it was",
+    errno.EDQUOT: "your disk quota is used up; the file is as it was",
+    errno.EACCES: "ask for the right to write there; the file is as it was",
+    errno.EPERM: "ask for the right to write there; the file is as it was",
+    errno.EROFS: "the file system is mounted read-only",
+    errno.ENOTDIR: "a file stands where a folder is needed",
+    errno.EEXIST: "a file stands where a folder is needed",
+    errno.EISDIR: "a folder stands where a file is needed",
+}
+
+
+def write(path: Path, data: bytes) -> None:
+    """`data` as the file at `path`, with the mode it had; folders are made as needed.
+
+    Written beside it, synced and renamed: whoever reads sees the whole old or the whole new file, also
+    after a crash. Raises OutsideError, and leaves nothing behind.
+    """
+    temporary = path.with_name(f".{path.name[:100]}.{secrets.token_hex(4)}.tmp")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            _write(temporary, data, mode=_mode(path))
+            temporary.replace(path)
+        finally:
+            with contextlib.suppress(OSError):
+                temporary.unlink()
+        _sync_folder(path.parent)
+    except OSError as error:
+        raise OutsideError(
+            f"{path} can't be written: {error.strerror or error}", hint=_HINTS.get(error.errno or 0, "")
+        ) from error
+
+
+def remove(path: Path) -> None:
+    """Without the file at `path`. Raises OutsideError."""
+    try:
+        path.unlink()
+        _sync_folder(path.parent)
+    except OSError as error:
+        raise OutsideError(
+            f"{path} can't be removed: {error.strerror or error}", hint=_HINTS.get(error.errno or 0, "")
+        ) from error
+
+
+def _mode(path: Path) -> int | None:
+    try:
+        return stat.S_IMODE(path.stat().st_mode)
+    except FileNotFoundError:
+        return None
+
+
+def _write(path: Path, data: bytes, *, mode: int | None) -> None:
+    with open(path, "xb", opener=lambda name, flags: os.open(name, flags, 0o666)) as file:
+        if mode is not None:
+            os.fchmod(file.fileno(), mode)
+        file.write(data)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def _sync_folder(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
