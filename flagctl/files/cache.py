@@ -1,0 +1,123 @@
+"""What files were understood as, by their content, so that an unchanged file is not understood twice.
+
+One file on disk: a mark of the flagctl that wrote it, a digest of all that follows, then entries. A cache
+that is truncated, damaged or another version's is as good as none; it is safe to delete at any time.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import os
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
+
+import msgspec
+
+import flagctl
+from flagctl.files import schema
+from flagctl.model.flag import Flag, Segment
+from flagctl.model.repository import Attribute, Expectation, Settings
+from flagctl.problems import Problem
+
+if TYPE_CHECKING:
+    from flagctl.files.walk import Entry
+
+_SIZE = 16
+_Model = TypeVar("_Model")
+
+
+class Parsed(msgspec.Struct, Generic[_Model], frozen=True, gc=False, array_like=True):
+    """All that one file's bytes say: the model, None where they are wrong; problems; whether they allow one."""
+
+    model: _Model | None
+    problems: tuple[Problem, ...] = ()
+    allows: bool = False
+
+
+_encode = msgspec.msgpack.Encoder().encode
+_decoders: dict[str, msgspec.msgpack.Decoder[Any]] = {
+    "flag": msgspec.msgpack.Decoder(Parsed[Flag]),
+    "segment": msgspec.msgpack.Decoder(Parsed[Segment]),
+    "settings": msgspec.msgpack.Decoder(Parsed[Settings]),
+    "attributes": msgspec.msgpack.Decoder(Parsed[dict[str, Attribute]]),
+    "test": msgspec.msgpack.Decoder(Parsed[list[Expectation]]),
+}
+
+
+class Cache:
+    """Understood files, kept in the file at `path`. Neither reading nor writing it ever fails aloud."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._known = _load(path)
+        self._used: dict[bytes, msgspec.Raw] = {}
+        self._new = False
+
+    def get(self, entry: Entry, digest: bytes) -> Parsed[Any] | None:
+        """What a file with this content was understood as. The path counts: problems and tests name it."""
+        key = digest + entry.path.encode()
+        stored = self._known.get(key)
+        if stored is None:
+            return None
+        self._used[key] = stored
+        parsed: Parsed[Any] = _decoders[entry.kind].decode(stored)
+        return parsed
+
+    def put(self, entry: Entry, digest: bytes, parsed: Parsed[Any]) -> None:
+        """Keep what a file was understood as."""
+        key = digest + entry.path.encode()
+        self._used[key] = self._known[key] = msgspec.Raw(_encode(parsed))
+        self._new = True
+
+    def save(self) -> None:
+        """Write what was used since this cache was opened, if any of it is new; the rest is dropped."""
+        if not self._new:
+            return
+        body = _encode(self._used)
+        with contextlib.suppress(OSError):
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            _replace(self.path, _mark() + _digest(body) + body)
+            self._new = False
+
+
+def _digest(data: bytes) -> bytes:
+    return hashlib.blake2b(data, digest_size=_SIZE).digest()
+
+
+def _mark() -> bytes:
+    """Stands for this flagctl: its version, its schemas, and the code that makes models from bytes."""
+    seen = hashlib.blake2b(flagctl.__version__.encode(), digest_size=_SIZE)
+    for kind in _decoders:
+        seen.update(schema.schema_bytes(kind))
+    package = Path(flagctl.__file__).parent
+    for room in ("files", "model"):
+        for source in sorted((package / room).glob("*.py")):
+            seen.update(source.read_bytes())
+    return seen.digest()
+
+
+def _load(path: Path) -> dict[bytes, msgspec.Raw]:
+    try:
+        data = path.read_bytes()
+    except OSError:
+        return {}
+    mark, digest, body = data[:_SIZE], data[_SIZE : 2 * _SIZE], memoryview(data)[2 * _SIZE :]
+    if mark != _mark() or digest != hashlib.blake2b(body, digest_size=_SIZE).digest():
+        return {}
+    try:
+        return msgspec.msgpack.decode(body, type=dict[bytes, msgspec.Raw])
+    except msgspec.MsgspecError:
+        return {}
+
+
+def _replace(path: Path, data: bytes) -> None:
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(data)
+        Path(name).replace(path)
+    except BaseException:
+        Path(name).unlink(missing_ok=True)
+        raise

@@ -1,0 +1,246 @@
+"""A tree of files to a repository: everything at once, or one flag with what it needs."""
+
+from __future__ import annotations
+
+import gc
+import hashlib
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from flagctl.errors import OutsideError
+from flagctl.files import parse, read, schema
+from flagctl.files.cache import Parsed
+from flagctl.files.walk import ATTRIBUTES, KEY, SETTINGS, Entry, Tree, classify
+from flagctl.model.condition import AllOf, AnyOf, Condition, InSegment, Not
+from flagctl.model.repository import Environment, Repository, Settings
+from flagctl.problems import Problem
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from flagctl.files.cache import Cache
+
+_ALLOW = b"flagctl: allow"
+
+
+class Reading(msgspec.Struct, kw_only=True):
+    """What was read, and what was wrong with it.
+
+    problems: of the files' spelling and shape alone, file by file; what `check` finds comes on top.
+    allows: paths of files that hold the words `flagctl: allow`.
+    files: digest of each file that was read, by path.
+    """
+
+    repository: Repository
+    tree: Tree
+    problems: list[Problem] = []
+    allows: set[str] = set()
+    files: dict[str, bytes] = {}
+
+    def text(self, path: str) -> str:
+        """A file's text once more, bytes that are not UTF-8 replaced. Raises OutsideError."""
+        return self.tree.read(path).decode("utf-8-sig", "replace")
+
+
+def read_repository(tree: Tree, *, cache: Cache | None = None) -> Reading:
+    """Everything below `flags/`. What can't be read is a problem, and the rest is read."""
+    with _collector_off():
+        reader = _Reader(tree, cache)
+        entries = [classify(path) for path in tree.paths()]
+        reader.refused()
+        reader.settings(any(entry.kind == "settings" for entry in entries))
+        for entry in entries:
+            reader.take(entry)
+        if cache is not None:
+            cache.save()
+    return reader.reading
+
+
+def read_closure(tree: Tree, environment: str, key: str) -> Reading:
+    """Settings, attributes, a flag, and the flags and segments it needs, transitively, of one environment.
+
+    A name that has no file is left out, the flag itself too: whoever asked looks whether it is there.
+    """
+    reader = _Reader(tree, None)
+    reader.settings(True)
+    reader.attributes()
+    paths: dict[tuple[str, str], str] = {}
+    for path in tree.paths(f"flags/{environment}"):
+        entry = classify(path)
+        paths.setdefault((entry.kind, entry.name), path)
+    reader.refused()
+    waiting, seen = [("flag", key)], set()
+    while waiting:
+        wanted = waiting.pop()
+        if wanted in seen or wanted not in paths:
+            continue
+        seen.add(wanted)
+        entry = classify(paths[wanted])
+        reader.take(entry)
+        waiting += _needs(reader.reading.repository.environments[environment], entry)
+    return reader.reading
+
+
+@contextmanager
+def _collector_off() -> Iterator[None]:
+    """Nothing here makes cycles, and looking for them among a hundred thousand new objects costs more than reading."""
+    was_on = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_on:
+            gc.enable()
+
+
+def _needs(environment: Environment, entry: Entry) -> list[tuple[str, str]]:
+    if entry.kind == "segment":
+        segment = environment.segments.get(entry.name)
+        return [] if segment is None else _segments(segment.when)
+    flag = environment.flags.get(entry.name)
+    if flag is None:
+        return []
+    needed = [("flag", requirement.flag) for requirement in flag.requires]
+    for rule in flag.rules:
+        needed += _segments(rule.when)
+    return needed
+
+
+def _segments(conditions: Iterable[Condition]) -> list[tuple[str, str]]:
+    found = []
+    for condition in conditions:
+        if isinstance(condition, InSegment):
+            found.append(("segment", condition.segment))
+        elif isinstance(condition, AnyOf | AllOf):
+            found += _segments(condition.members)
+        elif isinstance(condition, Not):
+            found += _segments((condition.member,))
+    return found
+
+
+def understand(entry: Entry, raw: bytes) -> Parsed[Any]:
+    """One file's bytes to its part of the model; depends on nothing but these two."""
+    path = entry.path
+    data, problems = read.load(raw, path)
+    model: Any = None
+    if data is not None:
+        faults = schema.validate(entry.kind, data, path)
+        if not faults:
+            model, faults = _model(entry, data)
+        problems = problems + faults
+    return Parsed(model=model, problems=tuple(problems), allows=_ALLOW in raw)
+
+
+def _model(entry: Entry, data: dict[str, Any]) -> tuple[Any, list[Problem]]:
+    if entry.kind == "flag":
+        return parse.flag(data, entry.name, entry.path)
+    if entry.kind == "segment":
+        return parse.segment(data, entry.name, entry.path)
+    if entry.kind == "test":
+        return parse.expectations(data, entry.name, entry.path)
+    return (parse.settings if entry.kind == "settings" else parse.attributes)(data, entry.path)
+
+
+class _Reader:
+    """A reading while it is made."""
+
+    def __init__(self, tree: Tree, cache: Cache | None) -> None:
+        self.tree = tree
+        self.cache = cache
+        repository = Repository(settings=Settings(environments={}))
+        self.reading = Reading(repository=repository, tree=tree)
+        self._keys: dict[tuple[str, str, str], Entry] = {}
+
+    def problem(self, rule: str, message: str, path: str, hint: str = "") -> None:
+        self.reading.problems.append(Problem(rule=rule, message=message, file=path, hint=hint))
+
+    def refused(self) -> None:
+        for path, why in sorted(self.tree.refused.items()):
+            if path.endswith((".yaml", ".yml")) or "." not in path.rpartition("/")[2]:
+                self.problem("file-access", f"{path} {why}", path)
+
+    def settings(self, there: bool) -> None:
+        """Settings first: they say which environments there are, and in which order."""
+        settings = self.model(Entry(SETTINGS, "settings")) if there else None
+        if not there:
+            self.problem("file-access", "there is no flags/flagctl.yaml", SETTINGS, "flagctl init writes one")
+        repository = self.reading.repository
+        if settings is not None:
+            repository.settings = settings
+        for name in repository.settings.environments:
+            repository.environments[name] = Environment(name=name)
+
+    def attributes(self) -> None:
+        if ATTRIBUTES in self.tree.paths():
+            self.take(Entry(ATTRIBUTES, "attributes"))
+
+    def model(self, entry: Entry) -> Any:
+        """The model of one file, from the cache if it knows these bytes."""
+        reading, path = self.reading, entry.path
+        try:
+            raw = self.tree.read(path)
+        except OutsideError as error:
+            self.problem("file-access", error.message, path, error.hint)
+            return None
+        digest = hashlib.blake2b(raw, digest_size=16).digest()
+        reading.files[path] = digest
+        parsed = None if self.cache is None else self.cache.get(entry, digest)
+        if parsed is None:
+            parsed = understand(entry, raw)
+            if self.cache is not None:
+                self.cache.put(entry, digest, parsed)
+        if parsed.problems:
+            reading.problems += parsed.problems
+        if parsed.allows:
+            reading.allows.add(path)
+        return parsed.model
+
+    def take(self, entry: Entry) -> None:
+        """Read one file into its place."""
+        kind, repository = entry.kind, self.reading.repository
+        if kind == "flag" or kind == "segment":
+            self._take_named(entry)
+        elif kind == "test":
+            found = self.model(entry)
+            if found is not None:
+                repository.expectations += found
+        elif kind == "attributes":
+            repository.attributes = self.model(entry) or {}
+        elif kind == "other":
+            self._take_other(entry.path)
+
+    def _take_named(self, entry: Entry) -> None:
+        name = entry.name
+        if not KEY.fullmatch(name):
+            hint = "use letters, digits, dots, dashes and underscores, beginning with a letter or digit, at most 128"
+            self.problem("file-name", f'"{name}" can\'t be the name of a {entry.kind}', entry.path, hint)
+            return
+        first = self._keys.setdefault((entry.environment, entry.kind, name.lower()), entry)
+        if first is not entry:
+            same = "also stands" if first.name == name else f"differs only in case from {first.name}"
+            message = f'{entry.kind} "{name}" {same} in {first.path}'
+            self.problem("key-clash", message, entry.path, "keep one of the two files, or rename one")
+            return
+        environments = self.reading.repository.environments
+        place = environments.get(entry.environment)
+        if place is None:
+            place = environments[entry.environment] = Environment(name=entry.environment)
+        model = self.model(entry)
+        if entry.kind == "flag":
+            place.flag_files[name] = entry.path
+            if model is not None:
+                place.flags[name] = model
+        else:
+            place.segment_files[name] = entry.path
+            if model is not None:
+                place.segments[name] = model
+
+    def _take_other(self, path: str) -> None:
+        stem, _, ending = path.rpartition(".")
+        if ending.lower() in ("yml", "yaml") and ending != "yaml":
+            self.problem("file-name", f"a file that ends in .{ending} is not read", path, f"rename it to {stem}.yaml")
+        elif ending == "yaml":
+            message = "this file is neither settings nor attributes nor in an environment's folder"
+            self.problem("file-name", message, path, "move it to flags/<environment>/, or away from flags/")

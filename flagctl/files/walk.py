@@ -1,0 +1,156 @@
+"""Which files a flag repository has, by their names alone."""
+
+from __future__ import annotations
+
+import os
+import re
+import stat
+from pathlib import Path
+from typing import Literal, Protocol
+
+import msgspec
+
+from flagctl.errors import OutsideError
+
+SETTINGS = "flags/flagctl.yaml"
+ATTRIBUTES = "flags/attributes.yaml"
+KEY = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
+"""What flags, segments and environments may be called."""
+
+_NO_BLOCK = getattr(os, "O_NONBLOCK", 0)  # opening a FIFO would wait for its writer otherwise
+_FLAGS = os.O_RDONLY | _NO_BLOCK | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
+
+EntryKind = Literal["settings", "attributes", "flag", "segment", "test", "other"]
+
+
+class Entry(msgspec.Struct, frozen=True, gc=False):
+    """What a path means. `environment` is "" outside environments; `name` is the key or the segment's name."""
+
+    path: str
+    kind: EntryKind
+    environment: str = ""
+    name: str = ""
+
+
+class Tree(Protocol):
+    """Files below `flags/`, on disk or at a commit.
+
+    refused: paths that `paths` left out, with the reason as the end of a sentence that begins with the path.
+    """
+
+    refused: dict[str, str]
+
+    def paths(self, under: str = "flags") -> list[str]:
+        """Paths of all files below the folder `under`, relative to the root, with forward slashes, sorted."""
+
+    def read(self, path: str) -> bytes:
+        """A file's bytes. Raises OutsideError when it can't be read."""
+
+
+class DiskTree:
+    """The files of a folder as they are now. Hidden files and folders are passed over."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self.refused: dict[str, str] = {}
+
+    def paths(self, under: str = "flags") -> list[str]:
+        """See Tree. A folder that isn't there has no files; what is refused is noted anew."""
+        self.refused = {path: why for path, why in self.refused.items() if not path.startswith(under)}
+        found: list[str] = []
+        folders = [under]
+        while folders:
+            folder = folders.pop()
+            try:
+                with os.scandir(self.root / folder) as entries:
+                    for entry in entries:
+                        self._take(folder, entry, found, folders)
+            except FileNotFoundError:
+                continue
+            except OSError as error:
+                self.refused[folder] = f"can't be listed: {error.strerror}"
+        found.sort()
+        return found
+
+    def _take(self, folder: str, entry: os.DirEntry[str], found: list[str], folders: list[str]) -> None:
+        name = entry.name
+        if name.startswith("."):
+            return
+        path = f"{folder}/{name}"
+        if not name.isascii() and _unreadable_name(name):
+            self.refused[_shown(path)] = "has a name that is not UTF-8"
+        elif entry.is_symlink():
+            why = self._refuse_link(path)
+            if why:
+                self.refused[path] = why
+            else:
+                found.append(path)
+        elif entry.is_file(follow_symlinks=False):
+            found.append(path)
+        elif entry.is_dir(follow_symlinks=False):
+            folders.append(path)
+            if name.endswith((".yaml", ".yml")):
+                self.refused[path] = "is a folder, not a file"
+        else:
+            self.refused[path] = "is no regular file"
+
+    def _refuse_link(self, path: str) -> str:
+        # review rules are written as paths: what production serves must not come from outside its folder
+        home = "/".join(path.split("/")[:2])
+        target = os.path.realpath(self.root / path)
+        if not target.startswith(os.path.realpath(self.root / "flags") + home.removeprefix("flags") + os.sep):
+            return f"is a symbolic link that leaves {home}"
+        return "" if Path(target).is_file() else "is a symbolic link to no file"
+
+    def read(self, path: str) -> bytes:
+        """See Tree. Never waits: a FIFO or a device is refused."""
+        try:
+            handle = os.open(self.root / path, _FLAGS)
+            try:
+                if not stat.S_ISREG(os.fstat(handle).st_mode):
+                    raise OutsideError(f"{path} is no regular file")
+                with open(handle, "rb", closefd=False) as file:
+                    return file.read()
+            finally:
+                os.close(handle)
+        except (OSError, ValueError) as error:
+            reason = error.strerror if isinstance(error, OSError) else str(error)
+            raise OutsideError(f"{path} can't be read: {reason}") from error
+
+
+def _unreadable_name(name: str) -> bool:
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        return True
+    return False
+
+
+def _shown(path: str) -> str:
+    return path.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+
+
+def classify(path: str) -> Entry:
+    """What a path below `flags/` means, by its name alone; names are not checked here."""
+    if path == SETTINGS:
+        return Entry(path, "settings")
+    if path == ATTRIBUTES:
+        return Entry(path, "attributes")
+    parts = path.split("/")
+    if not path.endswith(".yaml") or len(parts) < 3:
+        return Entry(path, "other")
+    name = parts[-1][:-5]
+    if parts[1] == "tests":
+        return Entry(path, "test", "", name)
+    kind: EntryKind = "segment" if parts[2] == "segments" and len(parts) > 3 else "flag"
+    return Entry(path, kind, parts[1], name)
+
+
+def find(tree: Tree | Path, environment: str, key: str) -> str | None:
+    """The path of a flag's file in an environment, from names alone; None when there is none."""
+    tree = DiskTree(tree) if isinstance(tree, Path) else tree
+    ending = f"/{key}.yaml"
+    for path in tree.paths(f"flags/{environment}"):
+        if path.endswith(ending) and classify(path).kind == "flag":
+            return path
+    return None

@@ -1,0 +1,229 @@
+"""What a schema found, in words for people: what was expected, what was found, what to type.
+
+The schemas help with words of their own, which validators pass over: `x-expected` (ends «expected ...»),
+`x-object` (what a mapping is called), `x-one-of` (what lacks its deciding field), `x-rule`, `x-version`.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from flagctl.problems import Problem, did_you_mean, pointer
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from jsonschema.exceptions import ValidationError  # type: ignore[import-untyped]
+
+_TYPES = {"string": "text", "number": "a number", "integer": "a whole number", "boolean": "true or false",
+          "array": "a list", "object": "fields"}  # fmt: skip
+_YAML_1_1 = {"yes": "true", "on": "true", "y": "true", "no": "false", "off": "false", "n": "false",
+             "true": "true", "false": "false"}  # fmt: skip
+_OUTCOMES = ("serve", "rollout", "split", "ramp")
+_LONGEST = 60
+
+
+def describe(schema: dict[str, Any], data: Any, path: str) -> list[Problem]:
+    """A problem for each place where `data` isn't what `schema` says."""
+    from jsonschema import Draft202012Validator  # type: ignore[import-untyped]
+
+    problems: list[Problem] = []
+    for error in Draft202012Validator(schema).iter_errors(data):
+        problems += _problems(error, path)
+    return _without_echoes(problems)
+
+
+def _without_echoes(problems: list[Problem]) -> list[Problem]:
+    """Each once, and no «missing field» where an unknown field of the same mapping is that one misspelled."""
+    misspelled = {(p.pointer.rpartition("/")[0], p.hint) for p in problems if p.rule == "unknown-field" and p.hint}
+    kept: dict[tuple[str, str], Problem] = {}
+    for p in problems:
+        if p.rule == "unknown-field" or not p.hint.startswith("did you mean") or (p.pointer, p.hint) not in misspelled:
+            kept.setdefault((p.pointer, p.message), p)
+    return list(kept.values())
+
+
+def _problems(error: ValidationError, path: str) -> Iterator[Problem]:
+    where = pointer(*error.absolute_path)
+    found, limit = error.instance, error.validator_value
+    said = error.schema if isinstance(error.schema, dict) else {}
+
+    def schema_problem(message: str, hint: str = "", *, at: str = where, at_key: bool = False) -> Problem:
+        return Problem(rule="schema", message=message, file=path, pointer=at, hint=hint, at_key=at_key)
+
+    match error.validator:
+        case "additionalProperties":
+            known = list(said.get("properties", {}))
+            for name in sorted(found.keys() - set(known)):
+                message, hint = _unknown(name, known, said["x-object"])
+                yield Problem(rule="unknown-field", message=message, file=path, pointer=where + pointer(name),
+                              at_key=True, hint=hint)  # fmt: skip
+        case "required" | "oneOf" if "<<" in found:
+            pass  # what is merged in may well be what is missing; the merge itself is a problem already
+        case "required":
+            for name in limit:
+                if name not in found and error.message.startswith(repr(name)):
+                    hint = next((did_you_mean(key, [name]) for key in found if did_you_mean(key, [name])), "")
+                    yield schema_problem(f'the field "{name}" is missing', hint)
+        case "oneOf":
+            names = [option["required"][0] for option in limit]
+            hint = next((did_you_mean(key, names) for key in found if did_you_mean(key, names)), "")
+            yield schema_problem(f"expected {said['x-one-of']}: one of {_listed(names)}", hint)
+        case "minProperties" | "maxProperties":
+            yield schema_problem(*_fields(found, said))
+        case "not":
+            yield schema_problem(f'"{found}" can\'t be a name here', at=where + pointer(found), at_key=True)
+        case "pattern" if "propertyNames" in error.absolute_schema_path:
+            yield schema_problem(
+                f'expected {said["x-expected"]}, found "{found}"', at=where + pointer(found), at_key=True
+            )
+        case None:  # a schema that is `false`: this field has no place here
+            name = str(error.absolute_schema_path[-1])
+            yield schema_problem(*_misplaced(name), at=where + pointer(name), at_key=True)
+        case "enum" | "const":
+            yield schema_problem(*_choice(found, limit if error.validator == "enum" else [limit], said))
+        case _:
+            rule, message, hint = _value(found, said, str(error.validator), limit)
+            yield Problem(rule=rule, message=message, file=path, pointer=where, hint=hint)
+
+
+def _unknown(name: str, known: list[str], what: str) -> tuple[str, str]:
+    if name == "<<":
+        return "merge keys (<<) are not supported", "write the fields out, or repeat a whole value by an alias"
+    hint = did_you_mean(name, known)
+    if what == "operator":
+        return f'unknown operator "{name}"', hint or "schema/flag.schema.json lists the operators"
+    return f'unknown field "{name}" in {_a(what)}', hint or (f"known: {_listed(known)}" if len(known) < 8 else "")
+
+
+def _fields(found: dict[str, Any], said: dict[str, Any]) -> tuple[str, str]:
+    """Too few or too many fields: of a condition with an attribute, a schedule entry, or a mapping that is empty."""
+    if said.get("x-object") == "operator":
+        operators = [name for name in found if name != "attribute"]
+        if not operators:
+            return "expected an operator beside attribute, such as equals or in", ""
+        return f"expected exactly one operator, found {_listed(operators, 'and')}", "write a condition for each"
+    if said.get("x-object") == "schedule entry":
+        return "expected enabled or default beside at: this entry changes nothing", ""
+    return f"expected {said.get('x-expected', 'at least one field')}, found {shown(found)}", ""
+
+
+def _misplaced(name: str) -> tuple[str, str]:
+    if name == "experiment":
+        return "experiment can stand beside split only", ""
+    if name in ("bucket_by", "salt"):
+        return f"{name} has no meaning beside serve", "take it out"
+    if name in _OUTCOMES:
+        return f"expected one of {_listed(_OUTCOMES)}, found {name} as well", "keep one of them"
+    if name == "flag":
+        return "expected flag or segment, found both", "keep one of them"
+    return f"{name} has no meaning here", _TEST_HINTS.get(name, "")
+
+
+_TEST_HINTS = {
+    "matches": "matches is for tests of a segment: expect variant, value or reason",
+    "bucket": "a segment has no bucket",
+    "variant": "a segment's test expects matches: true or false",
+    "value": "a segment's test expects matches: true or false",
+    "reason": "a segment's test expects matches: true or false",
+}
+
+
+def _choice(found: Any, choices: list[Any], said: dict[str, Any]) -> tuple[str, str]:
+    words = said.get("x-expected") or ("one of " if len(choices) > 1 else "") + _listed([spelled(c) for c in choices])
+    hint = did_you_mean(found, [c for c in choices if isinstance(c, str)]) if isinstance(found, str) else ""
+    if all(isinstance(c, bool) for c in choices):
+        hint = _boolean_hint(found) or hint
+    return f"expected {words}, found {shown(found)}", hint
+
+
+def _value(found: Any, said: dict[str, Any], keyword: str, limit: Any) -> tuple[str, str, str]:
+    """Rule, message and hint for a value of the wrong type, size or form."""
+    rule, expected = said.get("x-rule", "schema"), said.get("x-expected") or _expected(said, keyword, limit)
+    number = isinstance(found, (int, float)) and not isinstance(found, bool)
+    hint = ""
+    if rule == "percent" and isinstance(found, str) and found.strip().rstrip("%").replace(".", "", 1).isdigit():
+        hint = f"write {found.strip().rstrip('% ')}"
+    elif rule == "time" and isinstance(found, str):
+        from flagctl.files.convert import time_problem
+
+        return (rule, *time_problem(found))
+    elif rule == "duration" and number:
+        hint = f"say the unit: {spelled(found)}h, {spelled(found)}m or {spelled(found)}s"
+    elif said.get("x-version") and number:
+        rule = "quote-it"
+        hint = f'quote it: "{spelled(found)}"' + ("" if isinstance(found, int) else "; a bare 2.10 is read as 2.1")
+    elif rule == "quote-it" and found == "":
+        rule = "schema"
+    elif rule in ("schema", "quote-it") and _takes_text(said) and (number or isinstance(found, bool)):
+        rule, hint = "quote-it", f'quote it: "{spelled(found)}"'
+    elif said.get("type") == "boolean":
+        hint = _boolean_hint(found)
+    elif said.get("type") in ("number", "integer") and isinstance(found, str) and _is_number(found):
+        hint = f"write {found} without quotes"
+    return rule, f"expected {expected}, found {shown(found)}", hint
+
+
+def _takes_text(said: dict[str, Any]) -> bool:
+    kinds = said.get("type")
+    return kinds == "string" or (isinstance(kinds, list) and "string" in kinds and "number" not in kinds)
+
+
+def _expected(said: dict[str, Any], keyword: str, limit: Any) -> str:
+    if keyword == "minLength":
+        return "a text that isn't empty"
+    if keyword == "minimum":
+        return f"{_TYPES[said['type']]} of at least {limit}"
+    if keyword == "minItems":
+        return "at least one member"
+    kinds = said["type"] if isinstance(said["type"], list) else [said["type"]]
+    return _listed([_TYPES[kind] for kind in kinds if kind != "null"])
+
+
+def _boolean_hint(found: Any) -> str:
+    meant = _YAML_1_1.get(found.lower()) if isinstance(found, str) else None
+    if meant is None:
+        return ""
+    return f"write {meant}" if found.lower() == meant else f"{found} is text in YAML 1.2: write {meant}"
+
+
+def _is_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return text.isascii()
+
+
+def spelled(value: Any) -> str:
+    """A scalar as YAML spells it."""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return str(value)
+
+
+def shown(value: Any) -> str:
+    """A value as a sentence names it: its kind, and the value itself where it is short."""
+    if value is None:
+        return "nothing"
+    if isinstance(value, bool):
+        return spelled(value)
+    if isinstance(value, str):
+        text = value if len(value) <= _LONGEST else value[: _LONGEST - 1] + "…"
+        return f'the text "{text}"' if value else "an empty text"
+    if isinstance(value, (int, float)):
+        return f"the number {value}"
+    if isinstance(value, list):
+        return f"a list of {len(value)}" if value else "an empty list"
+    return f"fields ({_listed(list(value)[:4], 'and')})" if value else "no fields"
+
+
+def _a(what: str) -> str:
+    if what.endswith(("settings", "variants", "defaults")):
+        return f"the {what}" if what != "boolean flag's variants" else "a boolean flag's variants"
+    return f"an {what}" if what[0] in "aeiou" else f"a {what}"
+
+
+def _listed(names: Any, last: str = "or") -> str:
+    *most, end = [str(name) for name in names]
+    return f"{', '.join(most)} {last} {end}" if most else end
