@@ -1,7 +1,8 @@
 """What a schema found, in words for people: what was expected, what was found, what to type.
 
 The schemas help with words of their own, which validators pass over: `x-expected` (ends «expected ...»),
-`x-object` (what a mapping is called), `x-one-of` (what lacks its deciding field), `x-rule`, `x-version`.
+`x-object` (what a mapping is called), `x-one-of` (what lacks its deciding field), `x-misplaced` and
+`x-hint` (a field that has no place beside another), `x-rule`, `x-version`.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ _TYPES = {"string": "text", "number": "a number", "integer": "a whole number", "
           "array": "a list", "object": "fields"}  # fmt: skip
 _YAML_1_1 = {"yes": "true", "on": "true", "y": "true", "no": "false", "off": "false", "n": "false",
              "true": "true", "false": "false"}  # fmt: skip
-_OUTCOMES = ("serve", "rollout", "split", "ramp")
+_OTHER_CONDITIONS = ("segment", "any", "all", "not")
 _LONGEST = 60
 
 
@@ -71,15 +72,14 @@ def _problems(error: ValidationError, path: str) -> Iterator[Problem]:
             yield schema_problem(f"expected {said['x-one-of']}: one of {_listed(names)}", hint)
         case "minProperties" | "maxProperties":
             yield schema_problem(*_fields(found, said))
+        case "not" if "x-misplaced" in said:
+            yield schema_problem(said["x-misplaced"], said.get("x-hint", ""), at_key=True)
         case "not":
             yield schema_problem(f'"{found}" can\'t be a name here', at=where + pointer(found), at_key=True)
         case "pattern" if "propertyNames" in error.absolute_schema_path:
             yield schema_problem(
                 f'expected {said["x-expected"]}, found "{found}"', at=where + pointer(found), at_key=True
             )
-        case None:  # a schema that is `false`: this field has no place here
-            name = str(error.absolute_schema_path[-1])
-            yield schema_problem(*_misplaced(name), at=where + pointer(name), at_key=True)
         case "enum" | "const":
             yield schema_problem(*_choice(found, limit if error.validator == "enum" else [limit], said))
         case _:
@@ -91,6 +91,8 @@ def _unknown(name: str, known: list[str], what: str) -> tuple[str, str]:
     if name == "<<":
         return "merge keys (<<) are not supported", "write the fields out, or repeat a whole value by an alias"
     hint = did_you_mean(name, known)
+    if what == "operator" and name in _OTHER_CONDITIONS:
+        return f"{name} can't stand beside attribute", "write a condition for each"
     if what == "operator":
         return f'unknown operator "{name}"', hint or "schema/flag.schema.json lists the operators"
     return f'unknown field "{name}" in {_a(what)}', hint or (f"known: {_listed(known)}" if len(known) < 8 else "")
@@ -106,27 +108,6 @@ def _fields(found: dict[str, Any], said: dict[str, Any]) -> tuple[str, str]:
     if said.get("x-object") == "schedule entry":
         return "expected enabled or default beside at: this entry changes nothing", ""
     return f"expected {said.get('x-expected', 'at least one field')}, found {shown(found)}", ""
-
-
-def _misplaced(name: str) -> tuple[str, str]:
-    if name == "experiment":
-        return "experiment can stand beside split only", ""
-    if name in ("bucket_by", "salt"):
-        return f"{name} has no meaning beside serve", "take it out"
-    if name in _OUTCOMES:
-        return f"expected one of {_listed(_OUTCOMES)}, found {name} as well", "keep one of them"
-    if name == "flag":
-        return "expected flag or segment, found both", "keep one of them"
-    return f"{name} has no meaning here", _TEST_HINTS.get(name, "")
-
-
-_TEST_HINTS = {
-    "matches": "matches is for tests of a segment: expect variant, value or reason",
-    "bucket": "a segment has no bucket",
-    "variant": "a segment's test expects matches: true or false",
-    "value": "a segment's test expects matches: true or false",
-    "reason": "a segment's test expects matches: true or false",
-}
 
 
 def _choice(found: Any, choices: list[Any], said: dict[str, Any]) -> tuple[str, str]:
