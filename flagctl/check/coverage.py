@@ -6,9 +6,9 @@ from collections.abc import Collection, Iterable, Iterator
 from typing import Any, Literal
 
 import msgspec
-from flagctl.evaluate.evaluator import Resolution
 
 from flagctl.evaluate.bucket import key_text
+from flagctl.evaluate.evaluator import Resolution
 from flagctl.model import times
 from flagctl.model.condition import TARGETING_KEY, AllOf, AnyOf, Condition, InSegment, Not
 from flagctl.model.flag import WHOLE, Flag, Outcome, Ramp, Rollout, Serve

@@ -8,13 +8,14 @@ from itertools import product
 from typing import Any, NamedTuple
 
 import msgspec
-from flagctl.compile.snapshot import snapshot
-from flagctl.evaluate.evaluator import Evaluator, Resolution
 
 from flagctl.check.coverage import Reached, reached_by
+from flagctl.compile.snapshot import snapshot
 from flagctl.errors import UsageError
+from flagctl.evaluate.evaluator import Evaluator, Resolution
 from flagctl.model import times
 from flagctl.model.flag import Flag
+from flagctl.model.overview import chosen
 from flagctl.model.repository import Environment, Expectation, Repository
 from flagctl.problems import Problem, did_you_mean, pointer
 
@@ -79,12 +80,12 @@ def run_expectations(
     now: seconds since the epoch, for cases without `at`. Raises UsageError for an unknown key or environment.
     """
     _known(repository, keys, environment)
-    chosen = [e for e in repository.expectations if not keys or (e.flag or e.segment) in keys]
-    evaluators = _Evaluators(repository, chosen)
+    asked = [e for e in repository.expectations if not keys or (e.flag or e.segment) in keys]
+    evaluators = _Evaluators(repository, asked)
     results: list[Result] = []
     problems: list[Problem] = []
     reached: set[Reached] = set()
-    for expectation in chosen:
+    for expectation in asked:
         found = list(_problems(expectation, repository))
         problems += found
         if found:
@@ -220,13 +221,13 @@ def _holders(expectation: Expectation, repository: Repository) -> tuple[str, ...
 
 
 def _known(repository: Repository, keys: Collection[str], environment: str | None) -> None:
-    environments = repository.environments
-    if environment is not None and environment not in environments:
-        raise UsageError(
-            f'no environment "{environment}"',
-            hint=did_you_mean(environment, environments) or f"there are: {', '.join(environments)}",
-        )
-    known = {name for e in environments.values() for name in (*e.flag_files, *e.segment_files, *e.flags, *e.segments)}
+    if environment is not None:
+        chosen(repository, environment)
+    known = {
+        name
+        for e in repository.environments.values()
+        for name in (*e.flag_files, *e.segment_files, *e.flags, *e.segments)
+    }
     for key in keys:
         if key not in known:
             raise UsageError(f'no flag or segment "{key}"', hint=did_you_mean(key, known))

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from fnmatch import fnmatchcase
 
 import msgspec
 
+from flagctl.errors import UsageError
 from flagctl.model import times, words
 from flagctl.model.flag import Flag, ScheduleEntry
 from flagctl.model.repository import Environment, Repository
 from flagctl.model.state import State, stale, state
+from flagctl.problems import did_you_mean
 
 NOTHING = "–"
 UNREADABLE = "unreadable"
@@ -38,6 +40,15 @@ class Line(msgspec.Struct, frozen=True, kw_only=True):
         return UNREADABLE if environment in self.files else NOTHING
 
 
+def chosen(repository: Repository, environment: str) -> Environment:
+    """An environment by name; raises UsageError for one that settings do not know."""
+    environments = repository.environments
+    if environment not in environments:
+        hint = did_you_mean(environment, environments) or f"there are {', '.join(environments)}"
+        raise UsageError(f'no environment "{environment}"', hint=hint)
+    return environments[environment]
+
+
 def lines(repository: Repository, now: float) -> list[Line]:
     """Every flag, by key."""
     environments = repository.environments.values()
@@ -46,7 +57,13 @@ def lines(repository: Repository, now: float) -> list[Line]:
 
 
 def matching(
-    found: Iterable[Line], *, pattern: str = "", environment: str = "", tag: str = "", owner: str = ""
+    found: Iterable[Line],
+    *,
+    pattern: str = "",
+    environment: str = "",
+    tag: str = "",
+    owner: str = "",
+    stale: bool = False,
 ) -> list[Line]:
     """The lines that pass every filter that is set.
 
@@ -60,6 +77,29 @@ def matching(
         and (not environment or environment in line.files)
         and (not tag or tag in line.tags)
         and (not owner or owner in line.owners)
+        and (not stale or line.stale)
+    ]
+
+
+def one(repository: Repository, key: str, environment: str, now: float) -> Line:
+    """One flag, in one environment ("": all); raises UsageError where there is none."""
+    held = [chosen(repository, environment)] if environment else list(repository.environments.values())
+    if not any(_holds(of, key) for of in held):
+        known = {name for of in held for name in (*of.flags, *of.flag_files)}
+        where = f" in {environment}" if environment else ""
+        raise UsageError(f'no flag "{key}"{where}', hint=did_you_mean(key, known) or "flagctl list")
+    line = _line(repository, key, now)
+    return msgspec.structs.replace(
+        line,
+        states={of.name: line.states[of.name] for of in held if of.name in line.states},
+        files={of.name: line.files[of.name] for of in held if of.name in line.files},
+    )
+
+
+def unread(found: Iterable[Line], environments: Collection[str]) -> list[str]:
+    """Files of these flags in these environments that could not be read."""
+    return [
+        path for line in found for name, path in line.files.items() if name in environments and name not in line.states
     ]
 
 
