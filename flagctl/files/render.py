@@ -48,16 +48,16 @@ class Writer:
             return str(value)
         if isinstance(value, float):
             return _number(value)
-        value = str(value)
+        text = str(value)
         try:
-            value.encode()
+            text.encode()
         except UnicodeEncodeError:
-            raise UsageError(f"{value!r} is not valid Unicode text") from None
-        if like[:1] == "'" and not _UNPRINTABLE.search(value):
-            return "'" + value.replace("'", "''") + "'"
-        if like[:1] != '"' and self._may_be_plain(value, under, flow, like):
-            return value
-        quoted = json.dumps(value, ensure_ascii=False)
+            raise UsageError(f"{text!r} is not valid Unicode text") from None
+        if like[:1] == "'" and not _UNPRINTABLE.search(text):
+            return "'" + text.replace("'", "''") + "'"
+        if like[:1] != '"' and self._may_be_plain(text, under, flow, like):
+            return text
+        quoted = json.dumps(text, ensure_ascii=False)
         return _ESCAPED.sub(lambda found: f"\\u{ord(found[0]):04x}", quoted)
 
     def flow(self, value: Any, under: str = "") -> str:

@@ -1,0 +1,208 @@
+"""A change of flag files: checked before it is written, written whole or not at all, then committed."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from flagctl.errors import OutsideError, ProblemsError, RefusedError
+from flagctl.files.walk import classify
+from flagctl.history.git import Git, message as worded
+from flagctl.problems import Problem
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from flagctl.files.repository import Reading
+    from flagctl.files.walk import Tree
+    from flagctl.project import Project
+
+Texts = dict[str, str | None]
+"""The new text of each file by its path, None for one that goes."""
+
+
+class Changed(msgspec.Struct, frozen=True, kw_only=True):
+    """What a change did, or in a dry run would do.
+
+    diff: unified, "" when everything was so already. commit: its hash, None without one. paths: files
+    that are different now. problems: warnings that were not there before. detached: the commit is on no
+    branch.
+    """
+
+    diff: str
+    paths: tuple[str, ...] = ()
+    commit: str | None = None
+    problems: tuple[Problem, ...] = ()
+    detached: bool = False
+
+
+class _Overlay:
+    """A tree in which some files have other texts."""
+
+    def __init__(self, base: Tree, texts: Texts) -> None:
+        self._base = base
+        self._texts = texts
+        self.refused = base.refused
+
+    def paths(self, under: str = "flags") -> list[str]:
+        """See flagctl.files.walk.Tree."""
+        found = {path for path in self._base.paths(under) if self._texts.get(path, "") is not None}
+        added = {path for path, text in self._texts.items() if text is not None and path.startswith(f"{under}/")}
+        self.refused = self._base.refused
+        return sorted(found | added)
+
+    def read(self, path: str) -> bytes:
+        """See flagctl.files.walk.Tree."""
+        text = self._texts.get(path)
+        return self._base.read(path) if text is None else text.encode()
+
+
+def text_of(project: Project, path: str) -> str:
+    """A file's text, its line ends and byte-order mark as they are; raises ProblemsError when it is not UTF-8."""
+    from flagctl.files.read import load
+
+    raw = project.tree.read(path)
+    try:
+        return raw.decode()
+    except UnicodeDecodeError:
+        raise ProblemsError(f"{path} can't be edited", load(raw, path)[1]) from None
+
+
+def apply(
+    project: Project,
+    changes: Texts,
+    *,
+    message: str,
+    trailers: Sequence[tuple[str, str]],
+    reason: str | None,
+    commit: bool,
+    dry_run: bool,
+    now: float,
+    before: Mapping[str, str] | None = None,
+) -> Changed:
+    """Make `changes`, all of them or none, and commit exactly these files.
+
+    message: the commit's subject; `trailers` and then the reason end it. before: the texts that the
+    changes were made from; it is refused when a file says something else by now.
+
+    Raises ProblemsError when the files would have errors that they do not have yet; RefusedError in the
+    middle of a merge and the like, when a file has uncommitted changes, or when a protected environment
+    is changed without a reason; UsageError outside a Git repository. Without `commit` Git is not asked.
+    Whatever is raised, the files are as they were.
+    """
+    old = {path: _there(project, path) for path in changes}
+    changes = {path: text for path, text in changes.items() if text != old[path]}
+    if not changes:
+        return Changed(diff="")
+    stale = [path for path, text in (before or {}).items() if path in old and old[path] != text]
+    if stale:
+        raise RefusedError(f"{stale[0]} was changed by somebody else meanwhile", hint="run the command again")
+    git = Git(project.root) if commit and not dry_run else None
+    if git:
+        _refuse_unsafe(git, changes, old)
+    problems = _check(project, changes, now, protected_reason=bool(reason) or not git)
+    done = Changed(diff=diff(old, changes), paths=tuple(changes), problems=tuple(problems))
+    if dry_run:
+        return done
+    head = git.head() if git else None
+    try:
+        _write(project, changes)
+        if git is None:
+            return done
+        parts = [*trailers, *([("Reason", reason)] if reason else [])]
+        made = git.commit(list(changes), worded(message, parts))
+    except BaseException:
+        # Ctrl-C may come when Git is done already; then the commit stands.
+        if git is None or git.head() == head:
+            _write(project, {path: old[path] for path in changes})
+        raise
+    return msgspec.structs.replace(done, commit=made, detached=not git.branch())
+
+
+def diff(old: Texts, new: Texts) -> str:
+    """A unified diff as `git diff` words it, file by file."""
+    from difflib import unified_diff
+
+    parts: list[str] = []
+    for path, text in new.items():
+        before = old[path]
+        names = ("/dev/null" if before is None else f"a/{path}", "/dev/null" if text is None else f"b/{path}")
+        for line in unified_diff(_lines(before), _lines(text), *names):
+            parts.append(line if line.endswith("\n") else f"{line}\n\\ No newline at end of file\n")
+    return "".join(parts)
+
+
+def _lines(text: str | None) -> list[str]:
+    # Not splitlines(): it would also split at separators inside a text.
+    lines = (text or "").split("\n")
+    return [f"{line}\n" for line in lines[:-1]] + ([lines[-1]] if lines[-1] else [])
+
+
+def _there(project: Project, path: str) -> str | None:
+    file = project.root / path
+    if file.is_symlink():
+        raise RefusedError(f"{path} is a symbolic link", hint=f"edit {file.resolve()} instead")
+    return text_of(project, path) if file.exists() else None
+
+
+def _refuse_unsafe(git: Git, changes: Texts, old: Texts) -> None:
+    if state := git.busy():
+        raise RefusedError(f"a {state[0]} is in progress", hint=f"end it with `{state[1]}`, or use --no-commit")
+    for path, found in git.states(list(changes)).items():
+        if found == "ignored":
+            raise RefusedError(f"{path} is ignored by Git", hint=f"git check-ignore -v {path} says by which line")
+        if found == "untracked" and old[path] is not None:
+            raise RefusedError(f"{path} is not committed yet", hint="commit it first, or use --no-commit")
+        if found == "changed":
+            raise RefusedError(f"{path} has uncommitted changes", hint="commit or stash them first, or use --no-commit")
+
+
+def _check(project: Project, changes: Texts, now: float, *, protected_reason: bool) -> list[Problem]:
+    from flagctl.check.run import check
+
+    reading = project.read()
+    environments = reading.repository.settings.environments
+    for name in sorted({classify(path).environment for path in changes}):
+        if not protected_reason and name in environments and environments[name].protected:
+            raise RefusedError(f"{name} is protected, and no reason was given", hint='add --reason "..."')
+    after = project.read(_Overlay(project.tree, changes))
+    known = Counter(map(_identity, check(reading, now)))
+    new = []
+    for problem in check(after, now):
+        known[_identity(problem)] -= 1
+        if known[_identity(problem)] < 0:
+            new.append(_placed(problem, after))
+    if errors := [problem for problem in new if problem.severity == "error"]:
+        raise ProblemsError("nothing was changed, because the result would have errors", errors)
+    return new
+
+
+def _identity(problem: Problem) -> tuple[str, str, str, str]:
+    # Without its place: an edit above moves it.
+    return problem.rule, problem.file, problem.message, problem.severity
+
+
+def _placed(problem: Problem, reading: Reading) -> Problem:
+    # The line is looked up now: the text it stands in may never reach the disk.
+    from flagctl.files.locate import locate
+
+    if problem.line:
+        return problem
+    try:
+        line, column, _ = locate(reading.text(problem.file), problem.pointer, problem.at_key)
+    except OutsideError:
+        return problem
+    return msgspec.structs.replace(problem, line=line, column=column)
+
+
+def _write(project: Project, texts: Texts) -> None:
+    from flagctl.files.write import remove, write
+
+    for path, text in texts.items():
+        file = project.root / path
+        if text is not None:
+            write(file, text.encode())
+        elif file.exists():
+            remove(file)
