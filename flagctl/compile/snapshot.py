@@ -6,6 +6,7 @@ is a place in the other.
 
 from __future__ import annotations
 
+import gc
 import hashlib
 import json
 from collections.abc import Collection, Mapping
@@ -36,6 +37,17 @@ def snapshot(
     part of the document: do not change it.
     """
     own = settings.environments.get(environment.name)
+    collecting = gc.isenabled()
+    gc.disable()  # looking for cycles among 100,000 new dicts takes twice as long as making them
+    try:
+        flags = {
+            key: _flag(flag, settings.cache_ttl_seconds)
+            for key, flag in environment.flags.items()
+            if only is None or key in only
+        }
+    finally:
+        if collecting:
+            gc.enable()
     return {
         "format": FORMAT,
         "environment": environment.name,
@@ -46,11 +58,7 @@ def snapshot(
         "protected": own is not None and own.protected,
         "attributes": {name: _attribute(attribute) for name, attribute in attributes.items()},
         "segments": {name: {"when": _conditions(segment.when)} for name, segment in environment.segments.items()},
-        "flags": {
-            key: _flag(flag, settings.cache_ttl_seconds)
-            for key, flag in environment.flags.items()
-            if only is None or key in only
-        },
+        "flags": flags,
     }
 
 

@@ -249,7 +249,7 @@ class _Evaluation:
             what = "all of these"
             held = self.all_hold(condition["all"], at.below("all"))
         else:
-            what = "not"
+            what = "not this"
             held = not self.holds(condition["not"], at.below("not"))
         self.say(at, held, f"{what} — {words.yes(held)}", index=mark)
         return held

@@ -134,7 +134,7 @@ def under(salt: str) -> str:
 
 def ramp(steps: list[list[int]], due: int) -> str:
     """«step 3 of 21 of the ramp: 11 %, next at …»; `due` counts the steps that have come."""
-    coming = f"next at {times.text(steps[due][0])}" if due < len(steps) else "the last"
+    coming = f", next at {times.text(steps[due][0])}" if due < len(steps) else ""
     if not due:
-        return f"the ramp has not begun: 0 %, {coming}"
-    return f"step {due} of {len(steps)} of the ramp: {words.percent(steps[due - 1][1])}, {coming}"
+        return f"the ramp has not begun: 0 %{coming}"
+    return f"step {due} of {len(steps)} of the ramp: {words.percent(steps[due - 1][1])}{coming}"
