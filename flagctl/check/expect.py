@@ -2,26 +2,20 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Collection, Iterator
-from itertools import product
-from typing import Any, NamedTuple
+from collections.abc import Collection
+from typing import Any
 
 import msgspec
 
+from flagctl.check.cases import Case, cases_of, faults
 from flagctl.check.coverage import Reached, reached_by
 from flagctl.compile.snapshot import snapshot
 from flagctl.errors import UsageError
 from flagctl.evaluate.evaluator import Evaluator, Resolution
-from flagctl.model import times
 from flagctl.model.flag import Flag
 from flagctl.model.overview import chosen
 from flagctl.model.repository import Environment, Expectation, Repository
-from flagctl.problems import Problem, did_you_mean, pointer
-
-MOST_CASES = 10_000
-"""As many cases one expectation's matrix may make; a typing slip must not run for a day."""
-_SPECIAL = ("environment", "at", "bucket")
+from flagctl.problems import Problem, did_you_mean
 
 
 class Result(msgspec.Struct, frozen=True, kw_only=True):
@@ -64,14 +58,6 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
         return [result for result in self.results if result.wrong]
 
 
-class _Case(NamedTuple):
-    name: str
-    environment: str
-    context: dict[str, Any]
-    at: int | None
-    bucket: int | None
-
-
 def run_expectations(
     repository: Repository, now: float, *, keys: Collection[str] = (), environment: str | None = None
 ) -> Report:
@@ -86,11 +72,11 @@ def run_expectations(
     problems: list[Problem] = []
     reached: set[Reached] = set()
     for expectation in asked:
-        found = list(_problems(expectation, repository))
+        found = faults(expectation, repository)
         problems += found
         if found:
             continue
-        for case in _cases(expectation, repository):
+        for case in cases_of(expectation, repository):
             if environment in (None, case.environment):
                 results.append(_run(expectation, case, evaluators, reached, now))
     return Report(results=results, problems=problems, reached=reached)
@@ -138,7 +124,7 @@ def _with_required(environment: Environment, keys: set[str]) -> set[str]:
     return found
 
 
-def _run(expectation: Expectation, case: _Case, evaluators: _Evaluators, reached: set[Reached], now: float) -> Result:
+def _run(expectation: Expectation, case: Case, evaluators: _Evaluators, reached: set[Reached], now: float) -> Result:
     at = now if case.at is None else case.at
     evaluator = evaluators.of(case.environment)
     rule = ""
@@ -173,53 +159,6 @@ def _found(answer: Resolution) -> dict[str, Any]:
     return found if answer.error_code is None else found | {"error": answer.error_code}
 
 
-def _cases(expectation: Expectation, repository: Repository) -> Iterator[_Case]:
-    own = expectation.environments or _holders(expectation, repository)
-    if not expectation.matrix:
-        for environment in own:
-            yield _Case(expectation.name, environment, expectation.context, expectation.at, expectation.bucket)
-        return
-    names = list(expectation.matrix)
-    for values in product(*expectation.matrix.values()):
-        chosen = dict(zip(names, values, strict=True))
-        context = expectation.context
-        for name, value in chosen.items():
-            if name not in _SPECIAL:
-                context = _placed(context, name.split("."), value)
-        shown = ", ".join(f"{name}={_shown(name, value)}" for name, value in chosen.items() if name != "environment")
-        for environment in [chosen["environment"]] if "environment" in chosen else own:
-            yield _Case(
-                f"{expectation.name} [{shown}]" if shown else expectation.name,
-                environment,
-                context,
-                chosen.get("at", expectation.at),
-                chosen.get("bucket", expectation.bucket),
-            )
-
-
-def _placed(context: dict[str, Any], path: list[str], value: Any) -> dict[str, Any]:
-    """The context with a value at a dotted name; the given one is left as it is."""
-    head, *rest = path
-    if rest:
-        inner = context.get(head)
-        value = _placed(inner if isinstance(inner, dict) else {}, rest, value)
-    return {**context, head: value}
-
-
-def _shown(name: str, value: Any) -> str:
-    if name == "at":
-        return times.text(value)
-    return f"{value / 1000:g}" if name == "bucket" else str(value)
-
-
-def _holders(expectation: Expectation, repository: Repository) -> tuple[str, ...]:
-    return tuple(
-        name
-        for name, held in repository.environments.items()
-        if (expectation.flag in held.flags if expectation.flag else expectation.segment in held.segments)
-    )
-
-
 def _known(repository: Repository, keys: Collection[str], environment: str | None) -> None:
     if environment is not None:
         chosen(repository, environment)
@@ -230,46 +169,6 @@ def _known(repository: Repository, keys: Collection[str], environment: str | Non
     }
     for key in keys:
         if key not in known:
-            raise UsageError(f'no flag or segment "{key}"', hint=did_you_mean(key, known))
-
-
-def _problems(expectation: Expectation, repository: Repository) -> Iterator[Problem]:
-    def problem(rule: str, message: str, hint: str, *parts: str | int) -> Problem:
-        place = expectation.pointer + pointer(*parts)
-        return Problem(rule=rule, message=message, hint=hint, file=expectation.file, pointer=place)
-
-    count = math.prod(len(values) for values in expectation.matrix.values())
-    if count > MOST_CASES:
-        yield problem("matrix-size", f"the matrix makes {count:,} cases, more than {MOST_CASES:,}", "", "matrix")
-        return
-    kind, key = ("flag", expectation.flag) if expectation.flag else ("segment", expectation.segment)
-    named = tuple(map(str, expectation.matrix.get("environment", ()))) or expectation.environments
-    unknown = [name for name in named if name not in repository.environments]
-    for name in unknown:
-        place = ("matrix", "environment") if "environment" in expectation.matrix else ("environment",)
-        yield problem(
-            "unknown-environment", f'no environment "{name}"', did_you_mean(name, repository.environments), *place
-        )
-    if unknown:
-        return
-    files = {name: e.flag_files if kind == "flag" else e.segment_files for name, e in repository.environments.items()}
-    holders = _holders(expectation, repository)
-    unread = {name for name, held in files.items() if key in held} - set(holders)
-    if not holders and not unread:
-        known = {
-            other for e in repository.environments.values() for other in (e.flags if kind == "flag" else e.segments)
-        }
-        yield problem(f"unknown-{kind}", f'no {kind} "{key}" in any environment', did_you_mean(key, known))
-        return
-    for name in named:
-        if name not in holders:
-            why = f"can't be read in {name}" if name in unread else f"is not in {name}"
-            yield problem(f"unknown-{kind}", f"{kind} {key} {why}", "")
-    if kind == "flag" and isinstance(variant := expectation.expect.get("variant"), str):
-        for name in named or holders:
-            flag: Flag | None = repository.environments[name].flags.get(key)
-            if flag is not None and variant not in flag.variants:
-                hint = did_you_mean(variant, flag.variants) or f"it has: {', '.join(flag.variants)}"
-                yield problem(
-                    "unknown-variant", f'{key} has no variant "{variant}" in {name}', hint, "expect", "variant"
-                )
+            raise UsageError(
+                f'no flag or segment "{key}"', hint=did_you_mean(key, known) or "flagctl list shows all flags"
+            )

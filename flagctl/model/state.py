@@ -142,4 +142,5 @@ def _share(flag: Flag, now: float) -> str:
             share = percent(reached) if reached == to_share else f"{percent(reached)} of {percent(to_share)}"
     if not flag.rules and not flag.overrides:
         return share
-    return f"{share} + rules" if _gives_other(default, flag.off_variant, now) else "rules"
+    only_rules = flag.type == "boolean" and not _gives_other(default, flag.off_variant, now)
+    return "rules" if only_rules else f"{share} + rules"
