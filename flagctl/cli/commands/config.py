@@ -1,0 +1,44 @@
+"""`flagctl config`."""
+
+from __future__ import annotations
+
+import typer
+
+from flagctl.cli.options import Json
+
+
+def show(ctx: typer.Context, as_json: Json = False) -> None:
+    """Show the settings in force, where each comes from, and the environments.
+
+    \b
+    Examples:
+      flagctl config show
+      flagctl config show --json
+    """
+    from flagctl.cli.effective import effective
+
+    out, document = ctx.obj.out, effective(ctx.obj.project())
+    if as_json:
+        out.json(document)
+        return
+    out.say(f"the flag repository in {document['root']}")
+    out.table(
+        ["setting", "value", "from"], [[row["name"], str(row["value"]), row["from"]] for row in document["settings"]]
+    )
+    out.data("")
+    out.table(
+        ["environment", "promotes from", "protected", "flags", "targets"],
+        [
+            [
+                row["name"],
+                row["promotes_from"] or "-",
+                "yes" if row["protected"] else "no",
+                str(row["flags"]),
+                ", ".join(row["targets"]) or "-",
+            ]
+            for row in document["environments"]
+        ],
+    )
+
+
+GROUP = {"show": show}

@@ -1,0 +1,53 @@
+"""`flagctl publish`."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from flagctl.cli.options import DryRun, Json, complete_environment
+
+
+def command(
+    ctx: typer.Context,
+    environments: Annotated[
+        list[str] | None, typer.Argument(metavar="ENV...", help="Which.", autocompletion=complete_environment)
+    ] = None,
+    everything: Annotated[bool, typer.Option("--all", help="Every environment that has a target.")] = False,
+    target: Annotated[str | None, typer.Option(metavar="URL", help="There, and not where settings say.")] = None,
+    revision: Annotated[str, typer.Option("--rev", metavar="REV", help="The commit to publish.")] = "HEAD",
+    allow_older: Annotated[bool, typer.Option("--allow-older", help="Go back behind what is live.")] = False,
+    dry_run: DryRun = False,
+    as_json: Json = False,
+) -> None:
+    """Send an environment's snapshot to where services read it.
+
+    What is committed is published, never what lies around in the work tree. Nothing happens where the
+    same is live already; a commit older than the live one is refused.
+
+    \b
+    Examples:
+      flagctl publish production
+      flagctl publish --all --dry-run
+      flagctl publish staging --target file:///srv/flags --rev v1.4
+    """
+    from flagctl.cli.shipment import load
+    from flagctl.publish.receipt import Receipt, document, words
+
+    out = ctx.obj.out
+    shipment = load(ctx.obj.project(), revision, environments or [], everything, target, now=ctx.obj.now())
+    if shipment.left_out:
+        out.warn(
+            f"changed but not committed, so not published: {', '.join(shipment.left_out)}", "git commit, then again"
+        )
+    receipts: list[Receipt] = []
+    try:
+        for receipt in shipment.send(allow_older=allow_older, dry_run=dry_run):
+            receipts.append(receipt)
+            if not as_json:
+                out.data(words(receipt))
+    finally:
+        # Whatever stops us half-way, what went out is said.
+        if as_json and receipts:
+            out.json(document(receipts))

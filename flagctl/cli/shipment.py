@@ -1,0 +1,138 @@
+"""What one run of `publish` sends where: environments of a commit, checked and compiled, and their targets."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from flagctl.errors import ProblemsError, UsageError
+from flagctl.problems import did_you_mean
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+    from flagctl.files.repository import Reading
+    from flagctl.history.git import Git
+    from flagctl.model.repository import Settings
+    from flagctl.problems import Problem
+    from flagctl.project import Project
+    from flagctl.publish.receipt import Receipt
+    from flagctl.stores.base import Store
+
+SHARED = ("flags/flagctl.yaml", "flags/attributes.yaml")
+"""What every environment depends on."""
+
+
+class Shipment(msgspec.Struct, frozen=True):
+    """Documents with the stores they go to, and paths whose changes stay at home because nobody committed them."""
+
+    parcels: list[tuple[dict[str, Any], Store]]
+    left_out: list[str]
+    is_ancestor: Callable[[str, str], bool | None]
+
+    def send(self, *, allow_older: bool, dry_run: bool) -> Iterator[Receipt]:
+        """Publish one after the other; what was yielded is done when a later one raises."""
+        from flagctl.publish.publish import publish
+
+        for document, store in self.parcels:
+            yield publish(
+                document,
+                store,
+                is_ancestor=self.is_ancestor,
+                elapsed=_stopwatch(),
+                allow_older=allow_older,
+                dry_run=dry_run,
+            )
+
+
+def _stopwatch() -> Callable[[], float]:
+    start = time.monotonic()
+    return lambda: time.monotonic() - start
+
+
+def load(
+    project: Project, revision: str, names: Sequence[str], everything: bool, target: str | None, *, now: float
+) -> Shipment:
+    """Everything that has to be in order before the first byte leaves.
+
+    names or everything: which environments. target: where to instead of where settings say.
+    Raises UsageError for names and targets that make no sense, ProblemsError when the commit's files have errors.
+    """
+    from flagctl.compile.snapshot import snapshot
+    from flagctl.history.git import Git
+    from flagctl.history.travel import CommitTree
+    from flagctl.model import times
+
+    if bool(names) == everything:
+        raise UsageError("say which environments to publish, or --all", hint="flagctl publish production")
+    git = Git(project.root)
+    with CommitTree(git, revision) as tree:
+        reading = project.read(tree)
+        settings = reading.repository.settings
+        _stop_at([p for p in reading.problems if p.file in SHARED and p.severity == "error"], tree.commit)
+        stores = _stores(project, settings, list(dict.fromkeys(names)), target)
+        _stop_at(_errors(reading, list(stores), now), tree.commit)
+    commit_time = times.text(int(git.read("show", "--no-patch", "--format=%ct", tree.commit)))
+    parcels = []
+    for name, places in stores.items():
+        document = snapshot(
+            reading.repository.environments[name],
+            settings,
+            reading.repository.attributes,
+            commit=tree.commit,
+            commit_time=commit_time,
+        )
+        parcels += [(document, store) for store in places]
+    left_out = _uncommitted(git, list(stores)) if git.resolve("HEAD") == tree.commit else []
+    return Shipment(parcels, left_out, git.is_ancestor)
+
+
+def _stores(project: Project, settings: Settings, names: list[str], target: str | None) -> dict[str, list[Store]]:
+    """Each environment's stores; no names: of all environments that have one."""
+    from flagctl.stores import open_store
+
+    known = settings.environments
+    for name in names:
+        if name not in known:
+            raise UsageError(
+                f'no environment "{name}" in flags/flagctl.yaml',
+                hint=did_you_mean(name, known) or f"there are {', '.join(known)}",
+            )
+    chosen = {name: (target,) if target else known[name].targets for name in names or known}
+    lacking = [name for name, urls in chosen.items() if not urls]
+    if lacking and (names or len(lacking) == len(chosen)):
+        raise UsageError(
+            f"no target to publish {lacking[0]} to",
+            hint=f'write targets: ["file:published"] below {lacking[0]} in flags/flagctl.yaml, or add --target URL',
+        )
+    return {name: [open_store(url, project.root) for url in urls] for name, urls in chosen.items() if urls}
+
+
+def _errors(reading: Reading, environments: list[str], now: float) -> list[Problem]:
+    """Errors in these environments' own files and in what they share; others' mistakes are not in their way."""
+    from flagctl.check.run import check
+
+    folders = tuple(f"flags/{name}/" for name in environments)
+    return [
+        problem
+        for problem in check(reading, now)
+        if problem.severity == "error" and (problem.file in SHARED or problem.file.startswith(folders))
+    ]
+
+
+def _stop_at(errors: list[Problem], commit: str) -> None:
+    if errors:
+        raise ProblemsError(
+            f"commit {commit[:12]} has {len(errors)} error{'s' * (len(errors) > 1)}; nothing was published",
+            errors,
+            hint="flagctl check shows them all; mend and commit, or publish an earlier commit with --rev",
+        )
+
+
+def _uncommitted(git: Git, environments: list[str]) -> list[str]:
+    paths = [*SHARED, *(f"flags/{name}" for name in environments)]
+    changed = git.read("diff", "--name-only", "-z", "--relative", "HEAD", "--", *paths)
+    unknown = git.read("ls-files", "--others", "--exclude-standard", "-z", "--", *paths)
+    return sorted({path for path in (changed + unknown).split("\0") if path})
