@@ -9,31 +9,21 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import os
-import tempfile
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
 import flagctl
 from flagctl.files import schema
+from flagctl.files.understand import Parsed
 from flagctl.model.flag import Flag, Segment
 from flagctl.model.repository import Attribute, Expectation, Settings
-from flagctl.problems import Problem
 
 if TYPE_CHECKING:
     from flagctl.files.walk import Entry
 
 _SIZE = 16
-_Model = TypeVar("_Model")
-
-
-class Parsed(msgspec.Struct, Generic[_Model], frozen=True, gc=False, array_like=True):
-    """All that one file's bytes say: the model, None where they are wrong; problems; whether they allow one."""
-
-    model: _Model | None
-    problems: tuple[Problem, ...] = ()
-    allows: bool = False
 
 
 _encode = msgspec.msgpack.Encoder().encode
@@ -54,6 +44,18 @@ class Cache:
         self._known = _load(path)
         self._used: dict[bytes, msgspec.Raw] = {}
         self._new = False
+
+    @classmethod
+    def beside(cls, root: Path) -> Cache:
+        """The cache of the flag repository in `root`: in its Git folder, else in the user's cache folder."""
+        root = root.resolve()
+        name = f"{_digest(bytes(root)).hex()[:16]}.cache"
+        git = next((folder / ".git" for folder in (root, *root.parents) if (folder / ".git").exists()), None)
+        if git is not None and git.is_dir():
+            return cls(git / "flagctl" / name)
+        # in a linked work tree .git is a file; its real folder is Git's business
+        folder = os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")  # noqa: PTH111  # never raises
+        return cls(Path(folder) / "flagctl" / name)
 
     def get(self, entry: Entry, digest: bytes) -> Parsed[Any] | None:
         """What a file with this content was understood as. The path counts: problems and tests name it."""
@@ -113,6 +115,8 @@ def _load(path: Path) -> dict[bytes, msgspec.Raw]:
 
 
 def _replace(path: Path, data: bytes) -> None:
+    import tempfile
+
     handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     try:
         with os.fdopen(handle, "wb") as file:

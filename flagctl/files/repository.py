@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import gc
-import hashlib
 from contextlib import contextmanager
+from hashlib import blake2b
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 
 from flagctl.errors import OutsideError
-from flagctl.files import parse, read, schema
-from flagctl.files.cache import Parsed
+from flagctl.files.understand import understand
 from flagctl.files.walk import ATTRIBUTES, KEY, SETTINGS, Entry, Tree, classify
 from flagctl.model.condition import AllOf, AnyOf, Condition, InSegment, Not
 from flagctl.model.repository import Environment, Repository, Settings
@@ -21,8 +20,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from flagctl.files.cache import Cache
-
-_ALLOW = b"flagctl: allow"
 
 
 class Reading(msgspec.Struct, kw_only=True):
@@ -47,7 +44,7 @@ class Reading(msgspec.Struct, kw_only=True):
 def read_repository(tree: Tree, *, cache: Cache | None = None) -> Reading:
     """Everything below `flags/`. What can't be read is a problem, and the rest is read."""
     with _collector_off():
-        reader = _Reader(tree, cache)
+        reader = _Reader(tree, cache=cache, bulk=True)
         entries = [classify(path) for path in tree.paths()]
         reader.refused()
         reader.settings(any(entry.kind == "settings" for entry in entries))
@@ -63,23 +60,24 @@ def read_closure(tree: Tree, environment: str, key: str) -> Reading:
 
     A name that has no file is left out, the flag itself too: whoever asked looks whether it is there.
     """
-    reader = _Reader(tree, None)
+    reader = _Reader(tree)
     reader.settings(True)
     reader.attributes()
-    paths: dict[tuple[str, str], str] = {}
+    # by file name alone: only what is wanted gets a closer look
+    named: dict[str, list[str]] = {}
     for path in tree.paths(f"flags/{environment}"):
-        entry = classify(path)
-        paths.setdefault((entry.kind, entry.name), path)
+        named.setdefault(path.rpartition("/")[2], []).append(path)
     reader.refused()
     waiting, seen = [("flag", key)], set()
     while waiting:
-        wanted = waiting.pop()
-        if wanted in seen or wanted not in paths:
+        kind, name = wanted = waiting.pop()
+        if wanted in seen:
             continue
         seen.add(wanted)
-        entry = classify(paths[wanted])
-        reader.take(entry)
-        waiting += _needs(reader.reading.repository.environments[environment], entry)
+        for entry in map(classify, named.get(f"{name}.yaml", ())):
+            if entry.kind == kind:
+                reader.take(entry)
+                waiting += _needs(reader.reading.repository, entry)
     return reader.reading
 
 
@@ -95,7 +93,8 @@ def _collector_off() -> Iterator[None]:
             gc.enable()
 
 
-def _needs(environment: Environment, entry: Entry) -> list[tuple[str, str]]:
+def _needs(repository: Repository, entry: Entry) -> list[tuple[str, str]]:
+    environment = repository.environments[entry.environment]
     if entry.kind == "segment":
         segment = environment.segments.get(entry.name)
         return [] if segment is None else _segments(segment.when)
@@ -120,35 +119,13 @@ def _segments(conditions: Iterable[Condition]) -> list[tuple[str, str]]:
     return found
 
 
-def understand(entry: Entry, raw: bytes) -> Parsed[Any]:
-    """One file's bytes to its part of the model; depends on nothing but these two."""
-    path = entry.path
-    data, problems = read.load(raw, path)
-    model: Any = None
-    if data is not None:
-        faults = schema.validate(entry.kind, data, path)
-        if not faults:
-            model, faults = _model(entry, data)
-        problems = problems + faults
-    return Parsed(model=model, problems=tuple(problems), allows=_ALLOW in raw)
-
-
-def _model(entry: Entry, data: dict[str, Any]) -> tuple[Any, list[Problem]]:
-    if entry.kind == "flag":
-        return parse.flag(data, entry.name, entry.path)
-    if entry.kind == "segment":
-        return parse.segment(data, entry.name, entry.path)
-    if entry.kind == "test":
-        return parse.expectations(data, entry.name, entry.path)
-    return (parse.settings if entry.kind == "settings" else parse.attributes)(data, entry.path)
-
-
 class _Reader:
     """A reading while it is made."""
 
-    def __init__(self, tree: Tree, cache: Cache | None) -> None:
+    def __init__(self, tree: Tree, *, cache: Cache | None = None, bulk: bool = False) -> None:
         self.tree = tree
         self.cache = cache
+        self.bulk = bulk
         repository = Repository(settings=Settings(environments={}))
         self.reading = Reading(repository=repository, tree=tree)
         self._keys: dict[tuple[str, str, str], Entry] = {}
@@ -173,7 +150,7 @@ class _Reader:
             repository.environments[name] = Environment(name=name)
 
     def attributes(self) -> None:
-        if ATTRIBUTES in self.tree.paths():
+        if self.tree.paths(ATTRIBUTES):
             self.take(Entry(ATTRIBUTES, "attributes"))
 
     def model(self, entry: Entry) -> Any:
@@ -184,11 +161,10 @@ class _Reader:
         except OutsideError as error:
             self.problem("file-access", error.message, path, error.hint)
             return None
-        digest = hashlib.blake2b(raw, digest_size=16).digest()
-        reading.files[path] = digest
+        digest = reading.files[path] = blake2b(raw, digest_size=16).digest()
         parsed = None if self.cache is None else self.cache.get(entry, digest)
         if parsed is None:
-            parsed = understand(entry, raw)
+            parsed = understand(entry, raw, bulk=self.bulk)
             if self.cache is not None:
                 self.cache.put(entry, digest, parsed)
         if parsed.problems:

@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any
 from flagctl.problems import Problem, did_you_mean, pointer
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
-    from jsonschema.exceptions import ValidationError  # type: ignore[import-untyped]
+    from flagctl.files.validator import Fault
 
 _TYPES = {"string": "text", "number": "a number", "integer": "a whole number", "boolean": "true or false",
           "array": "a list", "object": "fields"}  # fmt: skip
@@ -24,14 +24,9 @@ _OTHER_CONDITIONS = ("segment", "any", "all", "not")
 _LONGEST = 60
 
 
-def describe(schema: dict[str, Any], data: Any, path: str) -> list[Problem]:
-    """A problem for each place where `data` isn't what `schema` says."""
-    from jsonschema import Draft202012Validator  # type: ignore[import-untyped]
-
-    problems: list[Problem] = []
-    for error in Draft202012Validator(schema).iter_errors(data):
-        problems += _problems(error, path)
-    return _without_echoes(problems)
+def describe(faults: Iterable[Fault], path: str) -> list[Problem]:
+    """Problems of a file for what the validator found in its data."""
+    return _without_echoes([problem for fault in faults for problem in _problems(fault, path)])
 
 
 def _without_echoes(problems: list[Problem]) -> list[Problem]:
@@ -44,15 +39,14 @@ def _without_echoes(problems: list[Problem]) -> list[Problem]:
     return list(kept.values())
 
 
-def _problems(error: ValidationError, path: str) -> Iterator[Problem]:
-    where = pointer(*error.absolute_path)
-    found, limit = error.instance, error.validator_value
-    said = error.schema if isinstance(error.schema, dict) else {}
+def _problems(fault: Fault, path: str) -> Iterator[Problem]:
+    where = pointer(*fault.path)
+    found, limit, said = fault.value, fault.limit, fault.schema
 
-    def schema_problem(message: str, hint: str = "", *, at: str = where, at_key: bool = False) -> Problem:
-        return Problem(rule="schema", message=message, file=path, pointer=at, hint=hint, at_key=at_key)
+    def schema_problem(message: str, hint: str = "", *, at_key: bool = fault.of_key) -> Problem:
+        return Problem(rule="schema", message=message, file=path, pointer=where, hint=hint, at_key=at_key)
 
-    match error.validator:
+    match fault.keyword:
         case "additionalProperties":
             known = list(said.get("properties", {}))
             for name in sorted(found.keys() - set(known)):
@@ -63,7 +57,7 @@ def _problems(error: ValidationError, path: str) -> Iterator[Problem]:
             pass  # what is merged in may well be what is missing; the merge itself is a problem already
         case "required":
             for name in limit:
-                if name not in found and error.message.startswith(repr(name)):
+                if name not in found:
                     hint = next((did_you_mean(key, [name]) for key in found if did_you_mean(key, [name])), "")
                     yield schema_problem(f'the field "{name}" is missing', hint)
         case "oneOf":
@@ -75,15 +69,13 @@ def _problems(error: ValidationError, path: str) -> Iterator[Problem]:
         case "not" if "x-misplaced" in said:
             yield schema_problem(said["x-misplaced"], said.get("x-hint", ""), at_key=True)
         case "not":
-            yield schema_problem(f'"{found}" can\'t be a name here', at=where + pointer(found), at_key=True)
-        case "pattern" if "propertyNames" in error.absolute_schema_path:
-            yield schema_problem(
-                f'expected {said["x-expected"]}, found "{found}"', at=where + pointer(found), at_key=True
-            )
+            yield schema_problem(f'"{found}" can\'t be a name here')
+        case "pattern" if fault.of_key:
+            yield schema_problem(f'expected {said["x-expected"]}, found "{found}"')
         case "enum" | "const":
-            yield schema_problem(*_choice(found, limit if error.validator == "enum" else [limit], said))
+            yield schema_problem(*_choice(found, limit if fault.keyword == "enum" else [limit], said))
         case _:
-            rule, message, hint = _value(found, said, str(error.validator), limit)
+            rule, message, hint = _value(found, said, fault.keyword, limit)
             yield Problem(rule=rule, message=message, file=path, pointer=where, hint=hint)
 
 
