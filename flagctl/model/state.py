@@ -139,7 +139,7 @@ def _share(flag: Flag, now: float) -> str:
             share = "/".join(percent(weight).removesuffix(" %") for _, weight in weights)
         case Ramp(_, _, to_share):
             reached = ramp_share(default, now)
-            share = percent(reached) if reached == to_share else f"{percent(reached)} of {percent(to_share)}"
+            share = percent(reached) if reached == to_share else f"{percent(reached)} → {percent(to_share)}"
     if not flag.rules and not flag.overrides:
         return share
     only_rules = flag.type == "boolean" and not _gives_other(default, flag.off_variant, now)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable
+from collections.abc import Sequence
 from typing import Any
 
 from flagctl.model import times
@@ -94,12 +94,14 @@ def condition(of: Condition) -> str:
             return test(of.attribute, of.operator, of.value)
 
 
-def _joined(members: Iterable[Condition], word: str) -> str:
+def _joined(members: Sequence[Condition], word: str) -> str:
+    if len(members) == 1:
+        return condition(members[0])
     texts = [f"({condition(m)})" if isinstance(m, (AnyOf, AllOf)) else condition(m) for m in members]
     return word.join(texts)
 
 
-def conditions(when: Iterable[Condition]) -> str:
+def conditions(when: Sequence[Condition]) -> str:
     """A `when` list: «email ends with @example.com and in segment beta-testers»; «everybody» when it is empty."""
     return _joined(when, " and ") or "everybody"
 

@@ -42,7 +42,6 @@ def command(
     """
     from flagctl.check import coverage as covering
     from flagctl.check.expect import run_expectations
-    from flagctl.cli.formats import problems as shown
     from flagctl.cli.formats import tests
 
     out, only = ctx.obj.out, keys or []
@@ -60,6 +59,8 @@ def command(
     else:
         tests.text(out, report, reading.repository, reach, line_of)
     if problems:
+        from flagctl.cli.formats import problems as shown
+
         shown.show_on_stderr(out, problems)
     out.say(tests.summary(report, problems, reach))
     return Exit.NO if report.failed or problems else Exit.DONE
