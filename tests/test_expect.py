@@ -445,7 +445,7 @@ def test_json_and_junit(failing: Path, flagctl: Callable[..., Any]) -> None:
     assert (document["format"], document["passed"], document["failed"]) == ("flagctl/test/1", 2, 1)
     wrong = next(result for result in document["results"] if not result["passed"])
     assert (wrong["wrong"], wrong["line"], wrong["rule"]) == (["value"], 3, "staff")
-    assert document["coverage"]["total"] == 8
+    assert document["coverage"]["total"] == 10
     done = flagctl("test", "--format", "junit")
     assert done.returncode == 1
     root = ElementTree.fromstring(done.stdout)
@@ -462,6 +462,12 @@ def test_a_file_with_mistakes_fails_the_run_and_the_others_are_still_tested(
     assert "1 passed, 0 failed, 1 problem" in done.stderr
     root = ElementTree.fromstring(flagctl("test", "-e", "development", "--format", "junit").stdout)
     assert (root.get("tests"), root.get("errors")) == ("2", "1")
+
+
+def test_nothing_to_test(flagctl: Callable[..., Any]) -> None:
+    done = flagctl("test")
+    assert done.returncode == 0
+    assert "flags/tests/<key>.yaml" in done.stderr
 
 
 def test_the_clock_can_be_told(repo: Path, flagctl: Callable[..., Any]) -> None:

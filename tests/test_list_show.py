@@ -60,6 +60,7 @@ STATES: list[tuple[str, str]] = [
         "enabled: false\nschedule: [{at: 2027-01-01, default: {rollout: 5}}, {at: 2027-02-01, enabled: true}]\n",
         "scheduled 2027-02-01",
     ),
+    ("expires_at: 2026-12-01\nschedule: [{at: 2027-01-01, default: {rollout: 10}}]\n", "off"),
     ("default: {serve: on}\nschedule: [{at: 2026-01-01, enabled: false}]\n", "off"),
     ("default: {serve: on}\nschedule: [{at: 2027-01-01, enabled: false}]\n", "on 100 %"),
     # a ramp
@@ -125,6 +126,11 @@ STALE: list[tuple[dict[str, str], str]] = [
 @pytest.mark.parametrize(("texts", "why"), STALE)
 def test_why_a_flag_can_go(texts: dict[str, str], why: str) -> None:
     assert stale({name: read(text) for name, text in texts.items()}, NOW) == why
+
+
+def test_a_flag_that_has_not_come_to_every_environment_is_not_done() -> None:
+    assert stale({"dev": read(ON)}, NOW, everywhere=False) == ""
+    assert stale({"dev": read(ON + "expires_at: 2026-01-01\n")}, NOW, everywhere=False) != ""
 
 
 CONDITIONS: list[tuple[str, str]] = [
@@ -195,6 +201,14 @@ def test_list_has_a_line_for_each_flag_and_a_column_for_each_environment(flagctl
         ["wishlist-edit", "on 100 %", "on 100 %", "growth", "–"],
         ["wishlist-gallery", "on 25 % + rules", "on 25 % + rules", "growth", "–"],
     ]
+
+
+def test_a_flag_of_one_environment(repo: Path, flagctl: Callable[..., Any]) -> None:
+    (repo / "flags/development/new.yaml").write_text(HEAD + ON)
+    done = flagctl("list", "new")
+    assert rows(done.stdout)[1] == ["new", "on 100 %", "–", "growth", "–"]
+    assert flagctl("list", "new", "-e", "production").stderr == "no such flag\n"
+    assert flagctl("list", "new", "--stale").stderr == "no such flag\n"
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ from flagctl.evaluate.bucket import key_text
 from flagctl.evaluate.evaluator import Resolution
 from flagctl.model import times
 from flagctl.model.condition import TARGETING_KEY, AllOf, AnyOf, Condition, InSegment, Not
-from flagctl.model.flag import WHOLE, Flag, Outcome, Ramp, Rollout, Serve
+from flagctl.model.flag import WHOLE, Flag, Outcome, Ramp, Rollout, Serve, Split
 from flagctl.model.repository import Environment, Repository
 from flagctl.problems import pointer
 
@@ -118,7 +118,7 @@ def _served(flag: Flag) -> set[str]:
     defaults = [flag.default or Serve(flag.off_variant), *(entry.default for entry in flag.schedule if entry.default)]
     for outcome in defaults:
         found |= _outcome(outcome, flag.off_variant)
-        experiment = getattr(outcome, "experiment", None)
+        experiment = outcome.experiment if isinstance(outcome, Split) else None
         if experiment and (experiment.slots != (0, WHOLE) or experiment.traffic < WHOLE):
             found.add(flag.off_variant)
     for rule in flag.rules:

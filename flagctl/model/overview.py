@@ -113,7 +113,7 @@ def _line(repository: Repository, key: str, now: float) -> Line:
         owners=_unique(flag.owner.team for flag in flags.values()),
         tags=_unique(tag for flag in flags.values() for tag in flag.tags),
         expires_at=min((flag.expires_at for flag in flags.values() if flag.expires_at is not None), default=None),
-        stale=stale(flags, now),
+        stale=stale(flags, now, everywhere=len(flags) == len(environments)),
     )
 
 

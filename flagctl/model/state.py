@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping
 from typing import Literal
 
@@ -57,22 +58,23 @@ def state(flag: Flag, now: float) -> State:
     if not _only_off(flag, now):
         return State(name="on", share=_share(flag, now))
     for moment in sorted(_changes(flag)):
-        if moment > now and not _only_off(flag, moment):
+        if now < moment < (flag.expires_at or math.inf) and not _only_off(flag, moment):
             return State(name="scheduled", at=moment)
     return State(name="off")
 
 
-def stale(flags: Mapping[str, Flag], now: float) -> str:
-    """Why a flag can or should go, from its state in every environment; "" for no reason.
+def stale(flags: Mapping[str, Flag], now: float, *, everywhere: bool = True) -> str:
+    """Why a flag can or should go, from its state in the environments that hold it; "" for no reason.
 
     Expired, about to expire, or a release that everybody or nobody has everywhere.
+    everywhere: every environment holds it; one that has not come that far yet is not done.
     """
     ends = sorted((flag.expires_at, name) for name, flag in flags.items() if flag.expires_at is not None)
     if ends and ends[0][0] <= now:
         return f"expired in {ends[0][1]} on {times.text(ends[0][0])[:10]}"
     if ends and ends[0][0] <= now + SOON_DAYS * _DAY:
         return f"expires in {ends[0][1]} on {times.text(ends[0][0])[:10]}"
-    if not flags or any(flag.kind != "release" for flag in flags.values()):
+    if not flags or not everywhere or any(flag.kind != "release" for flag in flags.values()):
         return ""
     if all(state(flag, now).name == "off" for flag in flags.values()):
         return "off everywhere"

@@ -56,6 +56,8 @@ def lines_of(reading: Reading) -> LineOf:
 
 def summary(report: Report, problems: Sequence[Problem], coverage: Coverage | None) -> str:
     """«62 passed, 1 failed, 2 problems; 96.5 % covered (82 of 85)»."""
+    if not report.results and not problems:
+        return "nothing to test: expectations stand in flags/tests/<key>.yaml"
     failed = len(report.failed)
     said = f"{len(report.results) - failed} passed, {failed} failed"
     if problems:
