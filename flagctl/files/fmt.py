@@ -9,14 +9,19 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any
 
-from flagctl.errors import RefusedError
+import msgspec
+
+from flagctl.errors import OutsideError, RefusedError, UsageError
 from flagctl.files import edit, marks
 from flagctl.files.marks import Node
 from flagctl.files.order import order_at
 from flagctl.files.splice import Layout, Splice, splice
+from flagctl.files.walk import classify
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Collection, Iterator, Sequence
+
+    from flagctl.files.walk import Tree
 
 _ABOVE = re.compile(r"(?: *(?:#.*)?\n)+")
 # A comment about what is below it: not the line by which editors find the schema.
@@ -37,6 +42,41 @@ def fmt(text: str, *, ordered: bool = True) -> str:
         if after != text and _same(text, after):
             text = after
     return text
+
+
+class Untidy(msgspec.Struct, frozen=True):
+    """What `fmt` would do: the new texts by path, why some files were left alone, how many were looked at."""
+
+    texts: dict[str, str]
+    unreadable: dict[str, str]
+    count: int
+
+
+def untidy(tree: Tree, keys: Collection[str] = (), environment: str = "") -> Untidy:
+    """The files that are not in the standard layout, of these flags (none: every file) in an environment ("": all).
+
+    Raises UsageError for a key or an environment that no file has.
+    """
+    found, count, missing = Untidy({}, {}, 0), 0, set(keys)
+    for entry in map(classify, tree.paths(f"flags/{environment}".rstrip("/"))):
+        if entry.kind == "other" or (keys and (entry.kind != "flag" or entry.name not in keys)):
+            continue
+        count += 1
+        missing.discard(entry.name)
+        try:
+            text = tree.read(entry.path).decode()
+            tidy = fmt(text, ordered=entry.kind in ("flag", "segment"))
+        except UnicodeDecodeError:
+            found.unreadable[entry.path] = "it is not UTF-8"
+        except (OutsideError, RefusedError) as error:
+            found.unreadable[entry.path] = error.message
+        else:
+            if tidy != text:
+                found.texts[entry.path] = tidy
+    if missing or (environment and not count):
+        what = f'no flag "{min(missing)}"' if missing else f'no environment "{environment}"'
+        raise UsageError(what, hint="flagctl list shows what there is")
+    return Untidy(found.texts, found.unreadable, count)
 
 
 def _line_ends(text: str) -> str:

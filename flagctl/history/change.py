@@ -7,15 +7,15 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from flagctl.errors import OutsideError, ProblemsError, RefusedError
+from flagctl.errors import ProblemsError, RefusedError
 from flagctl.files.walk import classify
-from flagctl.history.git import Git, message as worded
+from flagctl.history.git import Git
+from flagctl.history.git import message as worded
 from flagctl.problems import Problem
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from flagctl.files.repository import Reading
     from flagctl.files.walk import Tree
     from flagctl.project import Project
 
@@ -167,13 +167,12 @@ def _check(project: Project, changes: Texts, now: float, *, protected_reason: bo
     for name in sorted({classify(path).environment for path in changes}):
         if not protected_reason and name in environments and environments[name].protected:
             raise RefusedError(f"{name} is protected, and no reason was given", hint='add --reason "..."')
-    after = project.read(_Overlay(project.tree, changes))
     known = Counter(map(_identity, check(reading, now)))
     new = []
-    for problem in check(after, now):
+    for problem in check(project.read(_Overlay(project.tree, changes)), now):
         known[_identity(problem)] -= 1
         if known[_identity(problem)] < 0:
-            new.append(_placed(problem, after))
+            new.append(problem)
     if errors := [problem for problem in new if problem.severity == "error"]:
         raise ProblemsError("nothing was changed, because the result would have errors", errors)
     return new
@@ -182,19 +181,6 @@ def _check(project: Project, changes: Texts, now: float, *, protected_reason: bo
 def _identity(problem: Problem) -> tuple[str, str, str, str]:
     # Without its place: an edit above moves it.
     return problem.rule, problem.file, problem.message, problem.severity
-
-
-def _placed(problem: Problem, reading: Reading) -> Problem:
-    # The line is looked up now: the text it stands in may never reach the disk.
-    from flagctl.files.locate import locate
-
-    if problem.line:
-        return problem
-    try:
-        line, column, _ = locate(reading.text(problem.file), problem.pointer, problem.at_key)
-    except OutsideError:
-        return problem
-    return msgspec.structs.replace(problem, line=line, column=column)
 
 
 def _write(project: Project, texts: Texts) -> None:

@@ -1,0 +1,68 @@
+"""`flagctl new`."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from flagctl.cli.options import DryRun, Json, NoCommit, Reason, complete_environment
+
+
+def command(
+    ctx: typer.Context,
+    key: Annotated[str, typer.Argument(help="The new flag's key.")],
+    description: Annotated[str | None, typer.Option("-d", "--description", metavar="TEXT", help="Its use.")] = None,
+    owner: Annotated[str | None, typer.Option(metavar="TEAM", help="Who answers for it; or 'TEAM <EMAIL>'.")] = None,
+    environments: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--environment", "-e", help="Only here; repeatable. Default: all.", autocompletion=complete_environment
+        ),
+    ] = None,
+    kind: Annotated[str, typer.Option(metavar="KIND", help="release, experiment, ops, permission, permanent.")] = "",
+    type_: Annotated[str, typer.Option("--type", metavar="TYPE", help="boolean, string, integer, number, object.")] = (
+        "boolean"
+    ),
+    variants: Annotated[str, typer.Option(metavar="A=V,B=V", help="Names and values, unless boolean.")] = "",
+    off_variant: Annotated[str, typer.Option(metavar="NAME", help="Default: the first variant.")] = "",
+    expires: Annotated[str, typer.Option(metavar="DATE", help="Or 90d from now.")] = "",
+    reason: Reason = None,
+    no_commit: NoCommit = False,
+    dry_run: DryRun = False,
+    as_json: Json = False,
+) -> None:
+    """Start a flag.
+
+    One file in each environment, off until somebody says otherwise; so `set` can turn it on one after
+    the other. What is missing is asked for at a terminal. Without --reason the description is the reason.
+
+    \b
+    Examples:
+      flagctl new wishlist-gallery --owner growth --description "Show the wishlist gallery." --expires 90d
+      flagctl new banner-colour --type string --variants plain=grey,loud=red -e development
+    """
+    from flagctl.cli.editing import asked
+    from flagctl.cli.formats.changes import show
+    from flagctl.files.newflag import Draft, added
+    from flagctl.history.change import apply
+
+    out, project, now = ctx.obj.out, ctx.obj.project(), ctx.obj.now()
+    repository = project.read().repository
+    added(repository, key, environments or (), "", schema=False)
+    draft = Draft(
+        description=asked(out, description, "what the flag does, in a sentence", "--description"),
+        owner=asked(out, owner, "the team that answers for it", "--owner"),
+        type=type_, kind=kind, variants=variants, off_variant=off_variant, expires=expires,
+    )  # fmt: skip
+    with_schema = (project.root / "schema" / "flag.schema.json").is_file()
+    texts = added(repository, key, environments or (), draft.text(now), schema=with_schema)
+    names = [path.split("/")[1] for path in texts]
+    changed = apply(
+        project, texts, message=f"New flag {key} in {', '.join(names)}",
+        trailers=[("Flag", key), *(("Environment", name) for name in names)],
+        reason=reason or draft.description, commit=not no_commit, dry_run=dry_run, now=now,
+    )  # fmt: skip
+    show(out, changed, what=f"{key} is there already", dry_run=dry_run, as_json=as_json, flag=key, environments=names)
+    if changed.commit:
+        out.say(f"next: flagctl set {key} -e {names[0]} --on")

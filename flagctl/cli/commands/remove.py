@@ -1,0 +1,52 @@
+"""`flagctl remove`."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from flagctl.cli.options import DryRun, Json, Key, NoCommit, Reason, Yes, complete_environment
+
+
+def command(
+    ctx: typer.Context,
+    key: Key,
+    environments: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--environment", "-e", help="Only there; repeatable. Default: all.", autocompletion=complete_environment
+        ),
+    ] = None,
+    yes: Yes = False,
+    reason: Reason = None,
+    no_commit: NoCommit = False,
+    dry_run: DryRun = False,
+    as_json: Json = False,
+) -> None:
+    """Remove a flag.
+
+    Services that still ask for it get their own default. Refused while other flags require it. Its tests
+    go with the last environment that has it.
+
+    \b
+    Examples:
+      flagctl remove old-search --yes --reason "everybody has the new one"
+      flagctl remove old-search -e development --dry-run
+    """
+    from flagctl.cli.editing import confirmed
+    from flagctl.cli.formats.changes import show
+    from flagctl.files.moves import removed
+    from flagctl.history.change import apply
+
+    out, project = ctx.obj.out, ctx.obj.project()
+    texts = removed(project.read().repository, key, environments or ())
+    names = sorted({path.split("/")[1] for path in texts} - {"tests"})
+    if not dry_run:
+        confirmed(out, f"Remove {key} from {', '.join(names)}?", yes)
+    changed = apply(
+        project, texts, message=f"Remove {key} from {', '.join(names)}",
+        trailers=[("Flag", key), *(("Environment", name) for name in names)],
+        reason=reason, commit=not no_commit, dry_run=dry_run, now=ctx.obj.now(),
+    )  # fmt: skip
+    show(out, changed, what=f"{key} is not there", dry_run=dry_run, as_json=as_json, flag=key, environments=names)

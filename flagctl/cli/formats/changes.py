@@ -1,0 +1,54 @@
+"""Changes of flag files for people, and as `flagctl/change/1`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from flagctl.cli.output import Output
+    from flagctl.history.change import Changed
+
+_STYLES = {"@@": "cyan", "++": "bold", "--": "bold", "+": "green", "-": "red"}
+
+
+def show(out: Output, changed: Changed, *, what: str, dry_run: bool, as_json: bool = False, **about: Any) -> None:
+    """The diff on stdout (or with `about` in a JSON document), and beside it what became of it.
+
+    what: the thing that is so already when nothing changed.
+    """
+    if as_json:
+        out.json(_document(changed, dry_run=dry_run, **about))
+    else:
+        for line in changed.diff.splitlines():
+            style = _STYLES.get(line[:2]) or _STYLES.get(line[:1])
+            out.data(out.style(line, style) if style else out.style(line, ""), styled=True)
+    if changed.problems:
+        from flagctl.cli.formats.problems import show_on_stderr
+
+        show_on_stderr(out, changed.problems)
+    if not changed.diff:
+        out.say(f"nothing to change: {what}")
+    elif dry_run:
+        out.say("dry run: nothing was written")
+    elif changed.commit is None:
+        out.say(f"written, not committed: {', '.join(changed.paths)}")
+    else:
+        out.say(f"committed {changed.commit[:10]}")
+    if changed.detached:
+        out.warn("HEAD is on no branch, so the commit is on none", f"git branch NAME {(changed.commit or '')[:10]}")
+
+
+def _document(changed: Changed, *, dry_run: bool, **about: Any) -> dict[str, Any]:
+    return {
+        "format": "flagctl/change/1",
+        **about,
+        "changed": bool(changed.diff),
+        "dry_run": dry_run,
+        "paths": list(changed.paths),
+        "commit": changed.commit,
+        "diff": changed.diff,
+        "warnings": [
+            {"rule": p.rule, "message": p.message, "file": p.file, "line": p.line, "column": p.column}
+            for p in changed.problems
+        ],
+    }
