@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from difflib import get_close_matches
 from typing import TYPE_CHECKING, Literal
 
 import msgspec
@@ -45,5 +44,7 @@ def parts_of(pointer: str) -> list[str]:
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:
     """«did you mean X?» where a known name is close to `word`, else an empty text."""
+    from difflib import get_close_matches
+
     close = get_close_matches(word, list(known), n=1, cutoff=0.6)
     return f"did you mean {close[0]}?" if close else ""

@@ -7,8 +7,6 @@ is a place in the other.
 from __future__ import annotations
 
 import gc
-import hashlib
-import json
 from collections.abc import Collection, Mapping
 from typing import Any
 
@@ -64,12 +62,16 @@ def snapshot(
 
 def encode(document: Mapping[str, Any]) -> bytes:
     """The canonical bytes: sorted keys, no blanks, UTF-8, numbers as Python's own json spells them."""
+    import json
+
     text = json.dumps(document, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
     return text.encode()
 
 
 def digest(data: bytes) -> str:
     """`sha256:` and the hexadecimal digest of canonical bytes."""
+    import hashlib
+
     return f"sha256:{hashlib.sha256(data).hexdigest()}"
 
 

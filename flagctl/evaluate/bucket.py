@@ -6,7 +6,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -70,6 +69,8 @@ def bucket(generation: str, salt: str, value: str) -> int:
 
 
 def _launchdarkly(foreign: Mapping[str, Any], key: str, value: str) -> int:
+    import hashlib  # loads OpenSSL, for which few flags have a use
+
     seed = foreign.get("seed")
     prefix = f"{key}.{foreign.get('salt', '')}" if seed is None else str(seed)
     digest = hashlib.sha1(_utf8(f"{prefix}.{value}"), usedforsecurity=False).hexdigest()

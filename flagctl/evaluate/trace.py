@@ -8,7 +8,7 @@ import msgspec
 
 from flagctl.evaluate.bucket import BUCKETS
 from flagctl.evaluate.operators import verdict
-from flagctl.model import times, words
+from flagctl.model import times
 from flagctl.model.condition import OPERATORS
 from flagctl.problems import pointer
 
@@ -69,6 +69,8 @@ class Trace:
 
 def shown(value: Any) -> str:
     """A context's value in words; whatever an application put there, and not all of it."""
+    from flagctl.model import words
+
     try:
         text = words.value(value)
     except Exception:  # a circle, an integer of 5,000 digits, an object whose __str__ fails
@@ -88,6 +90,8 @@ def off(flag: dict[str, Any]) -> str:
 
 def test(condition: dict[str, Any], value: Any, outcome: bool) -> str:
     """«country in [DE, FR] — no: country is US»."""
+    from flagctl.model import words
+
     name, operator = condition["attribute"], condition["op"]
     text = f"{words.test(name, operator, condition['value'])} — {yes(outcome)}"
     if operator == "exists":
@@ -134,7 +138,9 @@ def under(salt: str) -> str:
 
 def ramp(steps: list[list[int]], due: int) -> str:
     """«step 3 of 21 of the ramp: 11 %, next at …»; `due` counts the steps that have come."""
+    from flagctl.model.words import percent
+
     coming = f", next at {times.text(steps[due][0])}" if due < len(steps) else ""
     if not due:
         return f"the ramp has not begun: 0 %{coming}"
-    return f"step {due} of {len(steps)} of the ramp: {words.percent(steps[due - 1][1])}{coming}"
+    return f"step {due} of {len(steps)} of the ramp: {percent(steps[due - 1][1])}{coming}"

@@ -1,0 +1,64 @@
+"""`flagctl eval`."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from flagctl.cli.exits import Exit
+from flagctl.cli.options import EnvironmentOption, Json, complete_key
+from flagctl.errors import UsageError
+
+
+def command(
+    ctx: typer.Context,
+    environment: EnvironmentOption,
+    key: Annotated[str | None, typer.Argument(help="The flag's key.", autocompletion=complete_key)] = None,
+    user: Annotated[str | None, typer.Option("--user", "-u", help="The targeting key of whoever asks.")] = None,
+    attributes: Annotated[
+        list[str] | None,
+        typer.Option("--attribute", "-a", metavar="NAME=VALUE", help="Typed by attributes.yaml; NAME:=JSON as it is."),
+    ] = None,
+    source: Annotated[
+        str | None, typer.Option("--context", metavar="FILE", help="A context as a JSON object; - is stdin.")
+    ] = None,
+    at: Annotated[str | None, typer.Option(metavar="TIME", help="Answer as at this time (RFC 3339).")] = None,
+    preview: Annotated[
+        list[str] | None, typer.Option(metavar="FLAG:VARIANT,...", help="Show the answer under session overrides.")
+    ] = None,
+    explain: Annotated[bool, typer.Option("--explain", help="Say every step, with file and line.")] = False,
+    everything: Annotated[bool, typer.Option("--all", help="Answer every flag of the environment.")] = False,
+    as_json: Json = False,
+) -> Exit:
+    """Answer as a service would, and explain why.
+
+    \b
+    Examples:
+      flagctl eval wishlist-gallery -e production --user ada -a plan=pro -a age:=42 --explain
+      flagctl eval --all -e staging --context context.json --at 2027-01-01T00:00:00Z --preview wishlist-gallery:on
+    """
+    from flagctl.cli import asking
+    from flagctl.cli.formats import answers
+
+    session = ctx.obj
+    if (key is None) is not everything:
+        raise UsageError("name one flag, or say --all", hint="flagctl eval KEY -e ENV, or flagctl eval --all -e ENV")
+    question = asking.Question(
+        context=None if source is None else asking.read_text(source),
+        attributes=attributes or [],
+        user=user,
+        previews=preview or [],
+        now=session.now(at),
+        explain=explain,
+    )
+    asked = asking.ask(session.project(), environment, key, question)
+    for warning, hint in asked.warnings:
+        session.out.warn(warning, hint)
+    if as_json:
+        session.out.json(answers.every_document(asked) if everything else answers.one_document(asked))
+    elif everything:
+        answers.every(session.out, asked)
+    else:
+        answers.one(session.out, asked.answers[0])
+    return Exit.NO if asked.failed else Exit.DONE

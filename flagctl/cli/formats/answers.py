@@ -1,0 +1,72 @@
+"""Answers of `eval`: text, a table, and JSON (`flagctl/eval/1`, `flagctl/eval-all/1`)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from flagctl.model import times
+
+if TYPE_CHECKING:
+    from flagctl.cli.asking import Answer, Asked
+    from flagctl.cli.output import Output
+
+_WIDEST = 60
+
+
+def one(out: Output, answer: Answer) -> None:
+    """Value, variant and reason, and below them the steps, each behind its place."""
+    found = answer.resolution
+    out.data(f"value    {_json(found.value)}")
+    out.data(f"variant  {found.variant or '-'}")
+    out.data(f"reason   {found.reason}{f', rule {found.rule}' if found.rule else ''}")
+    if found.error_code:
+        out.data(f"error    {found.error_code}: {found.error_message}")
+    if answer.lines:
+        places = [f"{line.file}:{line.line}" for line in answer.lines]
+        width = max(map(len, places))
+        out.data("")
+        for place, line in zip(places, answer.lines, strict=True):
+            out.data(f"{place:<{width}}  {'  ' * line.depth}{line.text}")
+
+
+def every(out: Output, asked: Asked) -> None:
+    """A row for each flag; where explanations were asked for, a block."""
+    if all(answer.lines is None for answer in asked.answers):
+        out.table(["FLAG", "VALUE", "VARIANT", "REASON", "RULE"], map(_row, asked.answers))
+        return
+    for number, answer in enumerate(asked.answers):
+        out.data(("\n" if number else "") + answer.flag)
+        one(out, answer)
+
+
+def one_document(asked: Asked) -> dict[str, Any]:
+    """The JSON document of a single answer."""
+    answer = asked.answers[0]
+    return _head("flagctl/eval/1", asked) | {"flag": answer.flag} | _fields(answer)
+
+
+def every_document(asked: Asked) -> dict[str, Any]:
+    """The JSON document of all answers."""
+    return _head("flagctl/eval-all/1", asked) | {"flags": {answer.flag: _fields(answer) for answer in asked.answers}}
+
+
+def _head(name: str, asked: Asked) -> dict[str, Any]:
+    return {"format": name, "environment": asked.environment, "at": times.text(asked.now)}
+
+
+def _fields(answer: Answer) -> dict[str, Any]:
+    fields = msgspec.structs.asdict(answer.resolution)
+    return fields if answer.lines is None else fields | {"steps": list(map(msgspec.structs.asdict, answer.lines))}
+
+
+def _row(answer: Answer) -> list[str]:
+    found = answer.resolution
+    value = _json(found.value)
+    short = value if len(value) <= _WIDEST else value[: _WIDEST - 1] + "…"
+    return [answer.flag, short, found.variant or "-", found.error_code or found.reason, found.rule or ""]
+
+
+def _json(value: Any) -> str:
+    return msgspec.json.encode(value).decode()
