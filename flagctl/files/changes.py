@@ -12,6 +12,7 @@ from flagctl.files.order import OUTCOMES
 from flagctl.model import times
 from flagctl.problems import parts_of
 
+_EVERYBODY = ({"serve": "on"}, {"serve": True}, {"rollout": 100})
 _BOOLEAN = {"on": ("on", "true"), "off": ("off", "false")}
 
 
@@ -81,7 +82,10 @@ def granted(text: str, wish: Wish, now: float) -> tuple[str, list[str]]:
         text = _unset(text, path) if given == "" else _field(text, flag, path, given)
     for path in wish.unset:
         text = _unset(text, path)
-    return text, _effects(before, edit.read(text), now)
+    notes = _effects(before, edit.read(text), now)
+    if wish.on and flag.boolean and edit.read(text) == before and before.get("default") not in _EVERYBODY:
+        notes.append("its switch is on already, and the default decides who gets it; --serve on gives it to everybody")
+    return text, notes
 
 
 class _Flag:

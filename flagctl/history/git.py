@@ -69,12 +69,12 @@ class Git:
             raise OutsideError("Git is not installed, or not on PATH", hint="apt install git") from error
         self._git = git.Git(str(root))
         self._git.update_environment(**_QUIET)
-        status, out, err = self.run("rev-parse", "--is-inside-work-tree", "--absolute-git-dir")
+        status, out, err = self.run("rev-parse", "--is-inside-work-tree", "--absolute-git-dir", "--show-prefix")
         if status and "not a git repository" in err:
             raise UsageError(f"{root} is in no Git repository", hint="make one with `git init`, or use --no-commit")
         if status:
             raise OutsideError(f"Git does not read {root}: {_last(err)}", hint=_instead(err))
-        inside, self.folder = out.split("\n")[:2]
+        inside, self.folder, self.prefix = out.split("\n")[:3]
         if inside != "true":
             raise UsageError(f"{root} is in a Git repository without a work tree", hint="work in a clone of it")
 
@@ -149,19 +149,23 @@ class Git:
         return not self._status([path])
 
     def states(self, paths: Sequence[str]) -> dict[str, str]:
-        """ "untracked", "ignored" or "changed" for each of these files that is not as committed."""
-        found = {}
-        for path in paths:
-            if codes := self._status([path], "--ignored=matching"):
-                found[path] = {"??": "untracked", "!!": "ignored"}.get(codes[0], "changed")
-        return found
+        """ "untracked", "ignored" or "changed" for each of these files that is not as committed.
 
-    def _status(self, paths: Sequence[str], *options: str) -> list[str]:
+        A file that is not there yet is ignored if it would be.
+        """
+        found = {path: "untracked" if code == "??" else "changed" for path, code in self._status(paths).items()}
+        status, out, err = self.run("-c", "core.quotePath=false", "check-ignore", "--", *paths)
+        if status > 1:
+            raise OutsideError(f"git check-ignore failed: {_last(err)}")
+        return found | dict.fromkeys(out.splitlines(), "ignored")
+
+    def _status(self, paths: Sequence[str]) -> dict[str, str]:
         out = self.read(
-            "--literal-pathspecs", "status", "--porcelain=v1", "-z", "--untracked-files=all", "--no-renames", *options,
-            "--", *paths,
+            "--literal-pathspecs", "status", "--porcelain=v1", "-z", "--untracked-files=all", "--no-renames", "--",
+            *paths,
         )  # fmt: skip
-        return [line[:2] for line in out.split("\0") if line]
+        # Git names them from the top of the work tree.
+        return {line[3:].removeprefix(self.prefix): line[:2] for line in out.split("\0") if line}
 
     def commit(self, paths: Sequence[str], message: str) -> str:
         """Commit these files as they are in the work tree, and nothing else, whatever is staged; its hash.
@@ -170,7 +174,7 @@ class Git:
         these files is then as it was.
         """
         literal = "--literal-pathspecs"
-        unknown = [path for path in paths if self.states([path]).get(path) == "untracked"]
+        unknown = [path for path, state in self.states(paths).items() if state == "untracked"]
         try:
             if unknown:
                 # `commit --only` takes files that the index knows.
