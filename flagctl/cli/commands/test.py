@@ -47,11 +47,12 @@ def command(
     out, only = ctx.obj.out, keys or []
     reading = ctx.obj.project().read()
     report = run_expectations(reading.repository, ctx.obj.now(clock), keys=only, environment=environment)
-    problems = [problem for problem in reading.problems if problem.severity == "error"] + report.problems
     reach = None
     if coverage:
         reach = covering.coverage(reading.repository, report.reached, keys=only, environment=environment)
     line_of = tests.lines_of(reading)
+    unread = [problem for problem in reading.problems if problem.severity == "error"]
+    problems = tests.located([*unread, *report.problems], line_of)
     if as_json or format is _Format.JSON:
         out.json(tests.document(report, problems, reach, line_of))
     elif format is _Format.JUNIT:

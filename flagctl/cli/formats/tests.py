@@ -9,6 +9,8 @@ from collections.abc import Callable, Sequence
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
+from msgspec.structs import replace
+
 from flagctl.errors import OutsideError
 from flagctl.files.locate import locate
 from flagctl.model import times, words
@@ -52,6 +54,16 @@ def lines_of(reading: Reading) -> LineOf:
             return 0
 
     return line_of
+
+
+def located(problems: Sequence[Problem], line_of: LineOf) -> list[Problem]:
+    """The problems with the lines of their places; what stands nowhere in particular stays without."""
+    return [
+        replace(problem, line=line_of(problem.file, problem.pointer))
+        if problem.pointer and not problem.line
+        else problem
+        for problem in problems
+    ]
 
 
 def summary(report: Report, problems: Sequence[Problem], coverage: Coverage | None) -> str:
@@ -122,8 +134,8 @@ def document(report: Report, problems: list[Problem], coverage: Coverage | None,
         "passed": len(report.results) - len(report.failed),
         "failed": len(report.failed),
         "problems": [
-            {"rule": p.rule, "severity": p.severity, "file": p.file, "pointer": p.pointer, "message": p.message}
-            for p in problems
+            {name: getattr(problem, name) for name in ("rule", "message", "hint", "file", "line", "pointer")}
+            for problem in problems
         ],
         "results": [_result(result, line_of) for result in report.results],
     }
@@ -176,7 +188,8 @@ def junit(report: Report, problems: list[Problem], repository: Repository, line_
             ElementTree.SubElement(element, kind, message=_xml(message)).text = _xml(body)
 
     for problem in problems:
-        case(problem.file, problem.rule, problem.pointer or problem.file, "error", problem.message, problem.hint)
+        place = f"{problem.file}:{problem.line}" if problem.line else problem.file
+        case(problem.file, problem.rule, place, "error", problem.message, problem.hint)
     for result in report.results:
         group = f"{result.environment}.{result.flag or result.segment}"
         if result.passed:
