@@ -22,7 +22,7 @@ SETTINGS = """\
 environments:
   development: {}
   staging: {promotes_from: development}
-  production: {promotes_from: staging, protected: true, targets: [../published]}
+  production: {promotes_from: staging, protected: true, targets: ["file:published"]}
 """
 
 ATTRIBUTES = """\

@@ -19,6 +19,7 @@ LARGEST = 1_000_000
 DEEPEST = 32
 """Levels a file's data may have."""
 
+_TOO_DEEP = f"nested too deeply: at most {DEEPEST} levels are read"
 _BOM = b"\xef\xbb\xbf"
 _ALIASES = yaml_rs.AliasLimits(max_total_replayed_events=20_000, max_replay_stack_depth=DEEPEST)
 _FAILURE = re.compile(r"YAML parse error at line (\d+), column (\d+)(?s:.*)\n(.*)")
@@ -29,7 +30,7 @@ _STAIRS = re2.compile(rb"(?m)^[ \t]*(?:[-?:][ \t]+){16}")
 # some; tags
 _SUSPECT = re2.compile(
     rb"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]|\xc2[\x80-\x9f]|\xef\xbf[\xbe\xbf]"
-    rb"|(?:^|[\s\[{,])[-+]?(?:[0-9][0-9.]*_|0[0-9b]|\.[0-9]+[eE]|[-+]0)"
+    rb"|(?:^|[\s\[{,])(?:[-+.0-9_][^\s,\[\]{}]*_|_[-+.0-9]|[-+]?0[0-9bBXO]|[-+]?\.[0-9]+[eE]|[-+]0)"
     rb"|[-+.](?:inf|Inf|INF)|\.(?:nan|NaN|NAN)|[0-9]{16}|0[xo][0-9a-fA-F]{13}|[eE][+-]?[0-9]{3}"
     rb"|[\s\[{,]![^\s]"
 )
@@ -42,6 +43,7 @@ _WORDS: tuple[tuple[str, str, str], ...] = (
     ("mismatched bracket", "this bracket is closed by one of the other kind", ""),
     ("misplaced bracket", "a closing bracket without its opening one", "quote the text if it is meant as text"),
     ("unclosed quote", "this quoted text is never closed", ""),
+    ("in multiline quoted", "a quoted text goes on in a line that is not indented", "is its closing quote missing?"),
     ("unknown anchor", "this alias names an anchor that is not there", "quote a text that begins with *"),
     ("unexpected character", "a text can't begin with this character", "quote the text"),
     ("surrogate", "half a character: a lone surrogate escape", "write the character itself"),
@@ -72,19 +74,22 @@ def load(raw: bytes, path: str) -> tuple[dict[str, Any] | None, list[Problem]]:
         return None, problems
     if stairs := _STAIRS.search(raw):
         line = raw.count(b"\n", 0, stairs.end()) + 1
-        message = f"nested too deeply: at most {DEEPEST} levels are read"
-        return None, [*problems, Problem(rule="yaml-limits", message=message, file=path, line=line, column=1)]
+        return None, [*problems, Problem(rule="yaml-limits", message=_TOO_DEEP, file=path, line=line, column=1)]
     suspect = _SUSPECT.search(raw) is not None
     if suspect and (found := _control_character(text, path)):
         return None, [*problems, found]
-    data, failures = _parse(text, path)
-    problems += failures
+    data, failure, doubled = _parse(text, path)
+    if failure is not None:
+        return None, [*problems, failure]
     if not isinstance(data, dict):
-        return None, problems if failures else [*problems, _no_mapping(data, text, path)]
+        return None, [*problems, _no_mapping(data, text, path)]
     odd_keys = _odd_keys(data)
     if odd_keys is None:
-        message = f"nested too deeply: at most {DEEPEST} levels are read"
-        return None, [*problems, Problem(rule="yaml-limits", message=message, file=path)]
+        return None, [*problems, Problem(rule="yaml-limits", message=_TOO_DEEP, file=path)]
+    if doubled:
+        from flagctl.files.scrutiny import duplicates
+
+        problems += duplicates(text, path)
     if odd_keys:
         from flagctl.files.scrutiny import respell
 
@@ -167,18 +172,20 @@ def _control_character(text: str, path: str) -> Problem | None:
     return Problem(rule="yaml-syntax", message=message, file=path, hint=hint, line=line, column=column)
 
 
-def _parse(text: str, path: str) -> tuple[Any, list[Problem]]:
+def _parse(text: str, path: str) -> tuple[Any, Problem | None, bool]:
+    """The data, what hinders it, and whether a key stands twice (the first one counts then)."""
     try:
-        return yaml_rs.loads(text, parse_datetime=False, alias_limits=_ALIASES), []
+        return yaml_rs.loads(text, parse_datetime=False, alias_limits=_ALIASES), None, False
     except yaml_rs.YAMLDecodeError as error:
         reason = str(error)
-    if reason.startswith("duplicate mapping key"):
-        from flagctl.files.scrutiny import duplicates
-
-        first = yaml_rs.DuplicateKeyPolicy.FirstWins
+    if not reason.startswith("duplicate mapping key"):
+        return None, _failure(reason, text, path), False
+    first = yaml_rs.DuplicateKeyPolicy.FirstWins
+    try:
         data = yaml_rs.loads(text, parse_datetime=False, alias_limits=_ALIASES, duplicate_key_policy=first)
-        return data, duplicates(text, path)
-    return None, [_failure(reason, text, path)]
+    except yaml_rs.YAMLDecodeError as error:
+        return None, _failure(str(error), text, path), False
+    return data, None, True
 
 
 def _failure(reason: str, text: str, path: str) -> Problem:
@@ -189,8 +196,7 @@ def _failure(reason: str, text: str, path: str) -> Problem:
     found = _FAILURE.fullmatch(reason)
     line, column, said = (int(found[1]), int(found[2]), found[3]) if found else (0, 0, reason)
     if said == "recursion limit exceeded":
-        message = f"nested too deeply: at most {DEEPEST} levels are read"
-        return Problem(rule="yaml-limits", message=message, file=path, line=line, column=column)
+        return Problem(rule="yaml-limits", message=_TOO_DEEP, file=path, line=line, column=column)
     message, hint = next(((words, hint) for needle, words, hint in _WORDS if needle in said), (said, ""))
     return Problem(
         rule="yaml-syntax", message=f"this is not YAML: {message}", file=path, hint=hint, line=line, column=column

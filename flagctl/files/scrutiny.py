@@ -16,10 +16,10 @@ EXACT = 2**53
 
 _TAG = re.compile(r"(?:&\S+\s+)?(!\S*)")
 _TAGS = {"!!str", "!!int", "!!float", "!!bool", "!!null", "!!map", "!!seq"}
-_ODD_NUMBER = re.compile(
-    r"[-+]?(?:0[0-9_]+|[0-9][0-9_]*_[0-9_]*(?:\.[0-9_]*)?|[0-9]+\.[0-9_]*_[0-9_]*|0b[01_]+|\.[0-9]+[eE][-+]?[0-9]+)"
-    r"|[-+]0[xo][0-9a-fA-F]+"
-)
+# yaml_rs and ruamel read `1_000` and `0b11` as numbers as YAML 1.1 did, YAML 1.2's core schema as text; `017` is
+# 15 to YAML 1.1; yaml_rs drops `_` wherever it stands, ruamel doesn't
+_ODD_NUMBER = re.compile(r"[-+]?0[0-9]+|[-+]?0[bBXO][0-9a-fA-F]+|[-+]0[xo][0-9a-fA-F]+|[-+]?\.[0-9]+[eE][-+]?[0-9]+")
+_NUMBER = re.compile(r"[-+]?(?:0[bBxXoO][0-9a-fA-F]+|(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?)")
 _NO_NUMBER = re.compile(r"[-+]?\.(?:inf|Inf|INF)|\.(?:nan|NaN|NAN)")
 _INTEGER = re.compile(r"[-+]?[0-9]+|0[xo][0-9a-fA-F]+")
 _FLOAT = re.compile(r"[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)[eE][-+]?[0-9]+")
@@ -27,8 +27,23 @@ _FLOAT = re.compile(r"[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)[eE][-+]?[0-9]+")
 
 def scrutinise(text: str, path: str) -> list[Problem]:
     """Numbers that readers disagree on or can't hold, tags, and aliases inside their own anchor."""
-    tree = marks.tree(text)
-    return [] if tree is None else list(_look(tree, text, path, ()))
+    tree = _tree(text, path)
+    if isinstance(tree, Problem):
+        return [tree]
+    return list(_look(tree, text, path, ()))
+
+
+def _tree(text: str, path: str) -> marks.Node | Problem:
+    """The marked tree, or a problem: a few texts that yaml_rs takes are none to ruamel, a tab after «-» for one."""
+    from ruamel.yaml.error import MarkedYAMLError
+
+    try:
+        tree = marks.tree(text)
+    except MarkedYAMLError as error:
+        line, column = (error.problem_mark.line + 1, error.problem_mark.column + 1) if error.problem_mark else (0, 0)
+        message = f"not every YAML reader takes this: {error.problem}"
+        return Problem(rule="yaml-syntax", message=message, file=path, line=line, column=column)
+    return tree or marks.Node(kind="map", start=0, end=0)
 
 
 def _look(node: marks.Node, text: str, path: str, inside: tuple[str, ...]) -> Iterator[Problem]:
@@ -54,9 +69,9 @@ def _look(node: marks.Node, text: str, path: str, inside: tuple[str, ...]) -> It
 
 def _number(word: str) -> tuple[str, str] | None:
     """What is wrong with a bare word as a number: message and hint."""
-    if _ODD_NUMBER.fullmatch(word):
-        plain = word.replace("_", "").lstrip("0") or "0"
-        instead = f"write {plain}, or " if plain.isdigit() else ""
+    bare = word.replace("_", "")
+    if _ODD_NUMBER.fullmatch(word) or (bare != word and _NUMBER.fullmatch(bare)):
+        instead = f"write {int(bare)}, or " if bare.isdigit() else ""
         return f"{word} is read in different ways by different YAML readers", f'{instead}quote it: "{word}"'
     if _NO_NUMBER.fullmatch(word) or (_FLOAT.fullmatch(word) and float(word) in (float("inf"), float("-inf"))):
         return f"{word} is no number that can be served or compared", ""
@@ -72,9 +87,11 @@ def place(text: str, index: int) -> tuple[int, int]:
 
 def duplicates(text: str, path: str) -> list[Problem]:
     """Each key that stands a second time in its mapping."""
-    tree = marks.tree(text)
+    tree = _tree(text, path)
+    if isinstance(tree, Problem):
+        return [tree]
     problems = []
-    for node in tree.walk() if tree else ():
+    for node in tree.walk():
         first: dict[str, int] = {}
         for key in node.keys:
             name = key.value if key.kind == "scalar" else text[key.start : key.end]
@@ -90,11 +107,18 @@ def duplicates(text: str, path: str) -> list[Problem]:
 
 
 def documents(text: str) -> list[int]:
-    """The lines on which the documents of a YAML text begin."""
+    """The lines on which the documents of a YAML text begin, as far as ruamel can read it."""
     from ruamel.yaml import YAML
+    from ruamel.yaml.error import MarkedYAMLError
 
-    events = YAML(typ="safe", pure=True).parse(text)
-    return [event.start_mark.line + 1 for event in events if type(event).__name__ == "DocumentStartEvent"]
+    lines = []
+    try:
+        for event in YAML(typ="safe", pure=True).parse(text):
+            if type(event).__name__ == "DocumentStartEvent":
+                lines.append(event.start_mark.line + 1)
+    except MarkedYAMLError:
+        pass  # the place of the second document is all that is asked for here
+    return lines
 
 
 def respell(data: Any, path: str, problems: list[Problem], where: str = "") -> Any:

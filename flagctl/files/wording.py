@@ -25,21 +25,27 @@ _LONGEST = 60
 
 
 def describe(faults: Iterable[Fault], path: str) -> list[Problem]:
-    """Problems of a file for what the validator found in its data."""
-    return _without_echoes([problem for fault in faults for problem in _problems(fault, path)])
+    """Problems of a file for what the validator found in its data, each once."""
+    faults = list(faults)
+    misspelled = {(fault.path, meant) for fault in faults if fault.keyword == "additionalProperties"
+                  for name in _unknown_names(fault) for meant in _meant(name, fault.schema)}  # fmt: skip
+    problems = [problem for fault in faults for problem in _problems(fault, path, misspelled)]
+    return list({(p.pointer, p.message): p for p in problems}.values())
 
 
-def _without_echoes(problems: list[Problem]) -> list[Problem]:
-    """Each once, and no «missing field» where an unknown field of the same mapping is that one misspelled."""
-    misspelled = {(p.pointer.rpartition("/")[0], p.hint) for p in problems if p.rule == "unknown-field" and p.hint}
-    kept: dict[tuple[str, str], Problem] = {}
-    for p in problems:
-        if p.rule == "unknown-field" or not p.hint.startswith("did you mean") or (p.pointer, p.hint) not in misspelled:
-            kept.setdefault((p.pointer, p.message), p)
-    return list(kept.values())
+def _unknown_names(fault: Fault) -> list[str]:
+    return sorted(fault.value.keys() - fault.schema.get("properties", {}).keys())
 
 
-def _problems(fault: Fault, path: str) -> Iterator[Problem]:
+def _meant(name: str, schema: dict[str, Any]) -> list[str]:
+    """The known field that an unknown one is close to, if there is one."""
+    fields = schema.get("properties", {})
+    hint = did_you_mean(name, fields)
+    return [field for field in fields if hint == f"did you mean {field}?"]
+
+
+def _problems(fault: Fault, path: str, misspelled: set[tuple[tuple[str | int, ...], str]]) -> Iterator[Problem]:
+    """misspelled: fields that are there after all, under a name that is reported itself."""
     where = pointer(*fault.path)
     found, limit, said = fault.value, fault.limit, fault.schema
 
@@ -48,22 +54,21 @@ def _problems(fault: Fault, path: str) -> Iterator[Problem]:
 
     match fault.keyword:
         case "additionalProperties":
-            known = list(said.get("properties", {}))
-            for name in sorted(found.keys() - set(known)):
-                message, hint = _unknown(name, known, said["x-object"])
+            for name in _unknown_names(fault):
+                message, hint = _unknown(name, list(said.get("properties", {})), said["x-object"])
                 yield Problem(rule="unknown-field", message=message, file=path, pointer=where + pointer(name),
                               at_key=True, hint=hint)  # fmt: skip
         case "required" | "oneOf" if "<<" in found:
             pass  # what is merged in may well be what is missing; the merge itself is a problem already
         case "required":
             for name in limit:
-                if name not in found:
-                    hint = next((did_you_mean(key, [name]) for key in found if did_you_mean(key, [name])), "")
-                    yield schema_problem(f'the field "{name}" is missing', hint)
+                if name not in found and (fault.path, name) not in misspelled:
+                    yield schema_problem(f'the field "{name}" is missing')
         case "oneOf":
             names = [option["required"][0] for option in limit]
             hint = next((did_you_mean(key, names) for key in found if did_you_mean(key, names)), "")
-            yield schema_problem(f"expected {said['x-one-of']}: one of {_listed(names)}", hint)
+            if not any((fault.path, name) in misspelled for name in names):
+                yield schema_problem(f"expected {said['x-one-of']}: one of {_listed(names)}", hint)
         case "minProperties" | "maxProperties":
             yield schema_problem(*_fields(found, said))
         case "not" if "x-misplaced" in said:
