@@ -19,16 +19,16 @@ def effective(project: Project) -> dict[str, Any]:
     """The document of `config show`. Raises ProblemsError when the settings file makes no sense."""
     from flagctl.files.locate import locate
     from flagctl.files.read import load
-    from flagctl.files.repository import understand
+    from flagctl.files.understand import understand
     from flagctl.files.walk import SETTINGS, Entry, classify
 
     raw = project.tree.read(SETTINGS)
+    text = raw.decode("utf-8-sig", "replace")
     parsed = understand(Entry(SETTINGS, "settings"), raw)
     if parsed.model is None:
-        raise ProblemsError(f"{SETTINGS} has problems", parsed.problems)
+        raise ProblemsError(f"{SETTINGS} has problems", parsed.problems, hint=f"flagctl check {SETTINGS} shows where")
     settings: Settings = parsed.model
     written, _ = load(raw, SETTINGS)
-    text = raw.decode("utf-8-sig")
 
     def origin(pointer: str) -> str:
         node = written

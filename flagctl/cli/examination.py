@@ -124,7 +124,7 @@ def _history(git: Git) -> Iterator[Finding]:
 
 
 def _files(project: Project) -> Iterator[Finding]:
-    from flagctl.files.repository import understand
+    from flagctl.files.understand import understand
     from flagctl.files.walk import ATTRIBUTES, SETTINGS, Entry
 
     settings = None

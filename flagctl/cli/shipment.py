@@ -13,7 +13,6 @@ from flagctl.problems import did_you_mean
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
-    from flagctl.files.repository import Reading
     from flagctl.history.git import Git
     from flagctl.model.repository import Settings
     from flagctl.problems import Problem
@@ -60,6 +59,7 @@ def load(
     names or everything: which environments. target: where to instead of where settings say.
     Raises UsageError for names and targets that make no sense, ProblemsError when the commit's files have errors.
     """
+    from flagctl.check.run import check
     from flagctl.compile.snapshot import snapshot
     from flagctl.history.git import Git
     from flagctl.history.travel import CommitTree
@@ -71,9 +71,13 @@ def load(
     with CommitTree(git, revision) as tree:
         reading = project.read(tree)
         settings = reading.repository.settings
-        _stop_at([p for p in reading.problems if p.file in SHARED and p.severity == "error"], tree.commit)
-        stores = _stores(project, settings, list(dict.fromkeys(names)), target)
-        _stop_at(_errors(reading, list(stores), now), tree.commit)
+        # Problems are found while the tree is open: their lines are looked up in the commit's files.
+        errors = [problem for problem in check(reading, now) if problem.severity == "error"]
+    _stop_at([error for error in errors if error.file in SHARED], tree.commit)
+    stores = _stores(project, settings, list(dict.fromkeys(names)), target)
+    # Mistakes in other environments are not in the way of these.
+    folders = tuple(f"flags/{name}/" for name in stores)
+    _stop_at([error for error in errors if error.file.startswith(folders)], tree.commit)
     commit_time = times.text(int(git.read("show", "--no-patch", "--format=%ct", tree.commit)))
     parcels = []
     for name, places in stores.items():
@@ -108,18 +112,6 @@ def _stores(project: Project, settings: Settings, names: list[str], target: str 
             hint=f'write targets: ["file:published"] below {lacking[0]} in flags/flagctl.yaml, or add --target URL',
         )
     return {name: [open_store(url, project.root) for url in urls] for name, urls in chosen.items() if urls}
-
-
-def _errors(reading: Reading, environments: list[str], now: float) -> list[Problem]:
-    """Errors in these environments' own files and in what they share; others' mistakes are not in their way."""
-    from flagctl.check.run import check
-
-    folders = tuple(f"flags/{name}/" for name in environments)
-    return [
-        problem
-        for problem in check(reading, now)
-        if problem.severity == "error" and (problem.file in SHARED or problem.file.startswith(folders))
-    ]
 
 
 def _stop_at(errors: list[Problem], commit: str) -> None:

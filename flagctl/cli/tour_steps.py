@@ -42,7 +42,7 @@ OPENING = (
         (
             (
                 "flagctl", "new", FLAG, "--owner", "search-team", "--description", "Try the new search page.",
-                "--expires", "2030-01-01",
+                "--expires", "90d",
             ),
         ),
     ),
