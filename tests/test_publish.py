@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from conftest import SMALL
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -369,6 +370,24 @@ def test_publishing_everything(repo: Path, published: Path, flagctl: Flagctl) ->
     assert [receipt["environment"] for receipt in receipts] == ["development", "production"]
     done = flagctl("publish", "--all")
     assert (done.returncode, done.stdout.count("is live already")) == (0, 1), done.stderr
+
+
+def test_a_flag_repository_that_is_a_folder_of_a_monorepo(
+    make_repo: Callable[..., Path], flagctl: Flagctl, git: Callable[..., str]
+) -> None:
+    mono = make_repo({"README": "everything"}, name="mono")
+    shop = mono / "teams" / "shop"
+    for path, text in SMALL.items():
+        (shop / path).parent.mkdir(parents=True, exist_ok=True)
+        (shop / path).write_text(text)
+    git(mono, "add", "-A")
+    git(mono, "commit", "-qm", "Flags")
+    (mono / "README").write_text("not our business")
+    (shop / "flags/production/new.yaml").write_text("")
+    done = flagctl("publish", "production", cwd=shop / "flags")
+    assert done.returncode == 0, done.stderr
+    assert "not published: flags/production/new.yaml\n" in done.stderr
+    assert (shop / "published/production/snapshot.json").is_file()
 
 
 @pytest.mark.parametrize(

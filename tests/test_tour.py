@@ -92,6 +92,38 @@ def test_a_command_that_fails_stops_the_tour_and_is_named(tmp_path: Path) -> Non
     assert list((tmp_path / "tmp").iterdir()) == []
 
 
+def test_a_tour_without_git_or_room_says_so(tmp_path: Path) -> None:
+    done = walk(tmp_path / "tmp", PATH="/nowhere")
+    assert (done.returncode, "can't run git" in done.stdout) == (4, True), done.stdout
+    assert list((tmp_path / "tmp").iterdir()) == []
+
+
+@pytest.mark.parametrize(("told_to_end", "code"), [(True, 130), (False, 141)])
+def test_a_tour_that_is_broken_off_leaves_nothing_behind(tmp_path: Path, told_to_end: bool, code: int) -> None:
+    folder = tmp_path / "tmp"
+    folder.mkdir()
+    tour = subprocess.Popen(
+        [sys.executable, "-m", "flagctl", "tour"],
+        env=os.environ | {"TMPDIR": str(folder)},
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert tour.stdout is not None
+    assert tour.stderr is not None
+    while not tour.stdout.readline().startswith("$ git add"):
+        pass
+    if told_to_end:
+        tour.terminate()
+    else:
+        tour.stdout.close()
+    assert (tour.wait(timeout=60), "error" in tour.stderr.read()) == (code, False)
+    tour.stdout.close()
+    tour.stderr.close()
+    assert list(folder.iterdir()) == []
+
+
 def test_the_tours_commands_are_commands_and_its_service_is_ten_lines() -> None:
     known = {name for section in COMMANDS.values() for name in section}
     used = {command[1] for step in STEPS for command in step.commands if command[0] == "flagctl"}

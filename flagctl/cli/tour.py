@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shlex
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -13,6 +14,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from flagctl.cli.exits import Exit
+from flagctl.cli.output import StdoutClosed
 from flagctl.cli.tour_steps import CHANGE, LOG, NEXT, OPENING, SERVES, SERVICE, Step
 from flagctl.errors import OutsideError
 
@@ -94,6 +97,8 @@ class Guide:
             )
         except FileNotFoundError as error:
             raise OutsideError(f"can't run {command[0]}", hint="apt-get install git") from error
+        if done.returncode in (Exit.PIPE, -signal.SIGPIPE):
+            raise StdoutClosed
         if done.returncode:
             raise OutsideError(
                 f"`{shlex.join(command)}` ended with exit code {done.returncode}; the tour expected 0",
@@ -136,7 +141,14 @@ class Guide:
 
 def tour(out: Output, environ: Mapping[str, str], *, keep: bool) -> None:
     """Walk through a temporary repository; it is removed at the end, also of a tour that broke off."""
-    folder = Path(tempfile.mkdtemp(prefix="flagctl-tour-"))
+    # Without this, `kill` would leave the folder and the service behind.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        folder = Path(tempfile.mkdtemp(prefix="flagctl-tour-"))
+    except OSError as error:
+        raise OutsideError(
+            f"no room for the tour: {error}", hint="TMPDIR names the folder for temporary files"
+        ) from error
     try:
         Guide(out, folder, environ).walk()
     finally:
