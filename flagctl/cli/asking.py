@@ -110,21 +110,15 @@ def read_text(source: str) -> str:
 def _read(project: Project, environment: str, key: str | None) -> Reading:
     """What is needed to answer, without errors in it."""
     reading = project.read() if key is None else project.closure(environment, key)
-    _stop_at([problem for problem in reading.problems if problem.file == SETTINGS], "the settings can't be used")
+    _stop_at(reading, [p for p in reading.problems if p.file == SETTINGS], "the settings can't be used")
     known = reading.repository.settings.environments
     if environment not in known:
         hint = did_you_mean(environment, known) or f"there are {', '.join(known)}"
         raise UsageError(f'no environment "{environment}" in flags/flagctl.yaml', hint=hint)
     held = reading.repository.environments[environment]
     read = {ATTRIBUTES, *held.flag_files.values(), *held.segment_files.values()}
-    _stop_at(
-        [
-            problem
-            for problem in reading.problems
-            if problem.file in read or _would_hold(problem.file, environment, key)
-        ],
-        f"{key or environment} can't be evaluated",
-    )
+    own = [p for p in reading.problems if p.file in read or _would_hold(p.file, environment, key)]
+    _stop_at(reading, own, f"{key or environment} can't be evaluated")
     if key is not None and key not in held.flags:
         entries = map(classify, project.tree.paths(f"flags/{environment}"))
         hint = did_you_mean(key, [entry.name for entry in entries if entry.kind == "flag"])
@@ -138,10 +132,19 @@ def _would_hold(path: str, environment: str, key: str | None) -> bool:
     return entry.environment == environment and (key is None or (entry.kind == "flag" and entry.name == key))
 
 
-def _stop_at(problems: list[Problem], message: str) -> None:
-    errors = [problem for problem in problems if problem.severity == "error"]
+def _stop_at(reading: Reading, problems: list[Problem], message: str) -> None:
+    errors = [_located(reading, problem) for problem in problems if problem.severity == "error"]
     if errors:
         raise ProblemsError(message, errors, hint="mend what stands above; flagctl check finds the rest")
+
+
+def _located(reading: Reading, problem: Problem) -> Problem:
+    if problem.line or not problem.pointer:
+        return problem
+    from flagctl.files.locate import locate
+
+    line, column, _ = locate(reading.text(problem.file), problem.pointer, problem.at_key)
+    return msgspec.structs.replace(problem, line=line, column=column)
 
 
 def _placed(reading: Reading, held: Environment, step: Step) -> Line:

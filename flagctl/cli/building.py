@@ -1,0 +1,106 @@
+"""What one run of `build` makes: snapshots of the work tree, checked, and told which commit they are of."""
+
+from __future__ import annotations
+
+import gc
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from flagctl.cli.shipment import SHARED
+from flagctl.errors import ProblemsError, UsageError
+from flagctl.problems import did_you_mean
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from flagctl.files.repository import Reading
+    from flagctl.history.git import Head
+    from flagctl.project import Project
+
+
+class Built(msgspec.Struct, frozen=True):
+    """One environment's snapshot as canonical bytes, and a sentence about it."""
+
+    environment: str
+    data: bytes
+    text: str
+
+
+class Build(msgspec.Struct, frozen=True):
+    """What was built. `note` says why the snapshots name no commit, "" where they do."""
+
+    built: list[Built]
+    note: str
+
+
+def build(project: Project, environment: str | None, *, now: float) -> Build:
+    """Compile one environment of the work tree, or (None) each of them.
+
+    now: seconds since the epoch, for the check. Raises UsageError for an unknown environment, ProblemsError
+    when one has errors.
+    """
+    from flagctl.compile.snapshot import digest, encode, snapshot
+    from flagctl.model import times
+
+    reading = project.read()
+    gc.freeze()  # what was read stays until the end: no use in looking through it for garbage
+    repository = reading.repository
+    known = repository.settings.environments
+    if environment is not None and known and environment not in known:
+        hint = did_you_mean(environment, known) or f"there are {', '.join(known)}"
+        raise UsageError(f'no environment "{environment}" in flags/flagctl.yaml', hint=hint)
+    names = list(known) if environment is None else [environment]
+    _stop_at_errors(reading, names, now)
+    head, note = _commit(project.root, reading)
+    built = []
+    for name in names:
+        held = repository.environments[name]
+        data = encode(
+            snapshot(
+                held,
+                repository.settings,
+                repository.attributes,
+                commit=head.commit if head else None,
+                commit_time=times.text(head.time) if head else None,
+            )
+        )
+        of = f"of commit {head.commit[:12]}" if head else "of the work tree"
+        said = f"{name} {of}: {len(held.flags)} flags, {len(held.segments)} segments, {len(data):,} bytes"
+        built.append(Built(name, data, f"{said}, {digest(data)}"))
+    return Build(built, note)
+
+
+def place(output: Path, built: Built, *, only: bool) -> Path:
+    """Where a snapshot goes: into the file `output`, or as folders for services have it below the folder `output`."""
+    return output if only and not output.is_dir() else output / built.environment / "snapshot.json"
+
+
+def _stop_at_errors(reading: Reading, names: Sequence[str], now: float) -> None:
+    from flagctl.check.run import check
+
+    folders = tuple(f"flags/{name}/" for name in names)
+    of_interest = [p for p in check(reading, now) if p.file in SHARED or p.file.startswith(folders)]
+    errors = [problem for problem in of_interest if problem.severity == "error"]
+    if errors:
+        count = f"{len(errors)} error{'s' * (len(errors) > 1)}"
+        raise ProblemsError(
+            f"{', '.join(names)}: {count}, so nothing was built", errors, hint="flagctl check shows all"
+        )
+
+
+def _commit(root: Path, reading: Reading) -> tuple[Head | None, str]:
+    """The commit that holds exactly what was read, or why there is none."""
+    from flagctl.history.git import Git
+
+    git = Git.find(root)
+    if git is None:
+        return None, "this is no Git repository, so the snapshot names no commit"
+    head = git.head()
+    if head is None:
+        return None, "nothing is committed yet, so the snapshot names no commit"
+    ignored = git.read("ls-files", "--others", "--ignored", "--exclude-standard", "-z", "--", "flags").split("\0")
+    if not git.clean("flags") or not reading.files.keys().isdisjoint(ignored):
+        return None, "files below flags/ are not committed, so the snapshot names no commit"
+    return head, ""

@@ -1,0 +1,54 @@
+"""`flagctl build`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from flagctl.cli.options import complete_environment
+from flagctl.errors import UsageError
+
+
+def command(
+    ctx: typer.Context,
+    environment: Annotated[
+        str | None, typer.Argument(metavar="ENV", help="The environment.", autocompletion=complete_environment)
+    ] = None,
+    everything: Annotated[bool, typer.Option("--all", help="Every environment; needs -o.")] = False,
+    output: Annotated[
+        Path | None,
+        typer.Option("--output", "-o", metavar="DIR|FILE", help="There, or as DIR/<environment>/snapshot.json."),
+    ] = None,
+) -> None:
+    """Compile an environment to a snapshot.
+
+    The files of the work tree are checked and compiled; the snapshot's bytes go to stdout, or where -o says.
+    It names a commit when everything below flags/ is committed. `publish` is what makes a snapshot live.
+
+    \b
+    Examples:
+      flagctl build production > snapshot.json
+      flagctl build --all -o out
+    """
+    from flagctl.cli import building
+
+    if (environment is None) is not everything:
+        raise UsageError("name one environment, or say --all", hint="flagctl build production")
+    if everything and output is None:
+        raise UsageError("several snapshots need a folder", hint="flagctl build --all -o DIR")
+    out = ctx.obj.out
+    made = building.build(ctx.obj.project(), environment, now=ctx.obj.now())
+    if made.note:
+        out.warn(made.note)
+    for built in made.built:
+        if output is None:
+            out.data_bytes(built.data)
+            out.say(built.text)
+        else:
+            from flagctl.files.write import write
+
+            path = building.place(output, built, only=not everything)
+            write(path, built.data)
+            out.say(f"{built.text} → {path}")
