@@ -300,7 +300,7 @@ OTHER_DATA: dict[str, Any] = {
     "attributes": {"attributes": {"a.b": {"type": "array", "items": "string", "values": [1]}, "c": {"type": "string"}}},
     "tests": {
         "flag": "a",
-        "tests": [{"expect": {"variant": True}, "environment": "a", "matrix": {"bucket": [1], "x": [{}]}, "at": "2027-01-01"}]
+        "tests": [{"expect": {"variant": True}, "environment": "a", "at": "2027-01-01", "matrix": {"bucket": [1]}}],
     },
 }  # fmt: skip
 

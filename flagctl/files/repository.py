@@ -141,7 +141,7 @@ class _Reader:
     def settings(self, there: bool) -> None:
         """Settings first: they say which environments there are, and in which order."""
         settings = self.model(Entry(SETTINGS, "settings")) if there else None
-        if not there:
+        if not there and SETTINGS not in self.tree.refused:
             self.problem("file-access", "there is no flags/flagctl.yaml", SETTINGS, "flagctl init writes one")
         repository = self.reading.repository
         if settings is not None:
@@ -150,8 +150,12 @@ class _Reader:
             repository.environments[name] = Environment(name=name)
 
     def attributes(self) -> None:
-        if self.tree.paths(ATTRIBUTES):
-            self.take(Entry(ATTRIBUTES, "attributes"))
+        try:
+            self.tree.read(ATTRIBUTES)
+        except OutsideError:
+            if ATTRIBUTES not in self.tree.paths():
+                return  # a repository may have none; a refused one is among `refused`
+        self.take(Entry(ATTRIBUTES, "attributes"))
 
     def model(self, entry: Entry) -> Any:
         """The model of one file, from the cache if it knows these bytes."""

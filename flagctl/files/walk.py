@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import re
 import stat
@@ -17,8 +18,9 @@ ATTRIBUTES = "flags/attributes.yaml"
 KEY = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
 """What flags, segments and environments may be called."""
 
-_NO_BLOCK = getattr(os, "O_NONBLOCK", 0)  # opening a FIFO would wait for its writer otherwise
-_FLAGS = os.O_RDONLY | _NO_BLOCK | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
+# opening a FIFO would wait for its writer; Windows has none of these but O_BINARY
+_OPEN = os.O_RDONLY | sum(getattr(os, name, 0) for name in ("O_NONBLOCK", "O_CLOEXEC", "O_BINARY"))
+_NO_LINK = getattr(os, "O_NOFOLLOW", 0)
 
 EntryKind = Literal["settings", "attributes", "flag", "segment", "test", "other"]
 
@@ -41,10 +43,7 @@ class Tree(Protocol):
     refused: dict[str, str]
 
     def paths(self, under: str = "flags") -> list[str]:
-        """Paths of all files below the folder `under`, relative to the root, with forward slashes, sorted.
-
-        Of a file, itself; of what isn't there, none.
-        """
+        """Paths of all files below the folder `under`, relative to the root, with forward slashes, sorted."""
 
     def read(self, path: str) -> bytes:
         """A file's bytes. Raises OutsideError when it can't be read."""
@@ -71,8 +70,6 @@ class DiskTree:
                         self._take(folder, entry, found, folders)
             except FileNotFoundError:
                 continue
-            except NotADirectoryError:
-                found.append(folder)
             except OSError as error:
                 self.refused[folder] = f"can't be listed: {error.strerror}"
         found.sort()
@@ -109,23 +106,34 @@ class DiskTree:
         return "" if Path(target).is_file() else "is a symbolic link to no file"
 
     def read(self, path: str) -> bytes:
-        """See Tree. Never waits: a FIFO or a device is refused."""
+        """See Tree. Never waits: a FIFO or a device is refused, as is a link that `paths` refuses."""
         try:
-            handle = os.open(f"{self._prefix}{path}", _FLAGS)
-            try:
-                status = os.fstat(handle)
-                if not stat.S_ISREG(status.st_mode):
-                    raise OutsideError(f"{path} is no regular file")
-                size = status.st_size
-                raw = os.read(handle, size + 1)
-                while len(raw) != size and (more := os.read(handle, 1 << 20)):
-                    raw += more
-                return raw
-            finally:
-                os.close(handle)
-        except (OSError, ValueError) as error:
-            reason = error.strerror if isinstance(error, OSError) else str(error)
-            raise OutsideError(f"{path} can't be read: {reason}") from error
+            return self._read(path, _OPEN | _NO_LINK)
+        except OSError as error:
+            if error.errno != errno.ELOOP:
+                raise OutsideError(f"{path} can't be read: {error.strerror}") from error
+        except ValueError as error:
+            raise OutsideError(f"{path!r} can't be read: {error}") from error
+        if why := self._refuse_link(path):
+            raise OutsideError(f"{path} {why}")
+        try:
+            return self._read(path, _OPEN)
+        except OSError as error:
+            raise OutsideError(f"{path} can't be read: {error.strerror}") from error
+
+    def _read(self, path: str, flags: int) -> bytes:
+        handle = os.open(f"{self._prefix}{path}", flags)
+        try:
+            status = os.fstat(handle)
+            if not stat.S_ISREG(status.st_mode):
+                raise OutsideError(f"{path} is no regular file")
+            size = status.st_size
+            raw = os.read(handle, size + 1)
+            while len(raw) != size and (more := os.read(handle, 1 << 20)):
+                raw += more
+            return raw
+        finally:
+            os.close(handle)
 
 
 def _unreadable_name(name: str) -> bool:
