@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from flagctl.check.run import check
 
 from flagctl.check.coverage import coverage
 from flagctl.check.expect import run_expectations
+from flagctl.check.run import check
 from flagctl.errors import OutsideError, UsageError
 from flagctl.files.fmt import fmt
 from flagctl.files.repository import read_repository

@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Any, get_args
 
 import pytest
-from flagctl.check.run import check
 
 from flagctl.check.coverage import coverage
 from flagctl.check.expect import run_expectations
+from flagctl.check.run import check
 from flagctl.files.fmt import fmt
 from flagctl.files.read import load
 from flagctl.files.repository import Reading, read_repository

@@ -20,7 +20,7 @@ def main(arguments: list[str] | None = None) -> int:
 
     out = Output()
     if "_FLAGCTL_COMPLETE" in os.environ:
-        typer.completion.completion_init()
+        typer.completion.completion_init()  # type: ignore[attr-defined]
     try:
         code = typer.main.get_command(app).main(args=arguments, prog_name="flagctl", standalone_mode=False)
         sys.stdout.flush()

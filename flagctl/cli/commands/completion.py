@@ -24,6 +24,6 @@ def command(ctx: typer.Context, shell: Annotated[Shell, typer.Argument(help="You
       source <(flagctl completion bash)
       flagctl completion fish > ~/.config/fish/completions/flagctl.fish
     """
-    from typer.completion import get_completion_script
+    from typer.completion import get_completion_script  # type: ignore[attr-defined]  # typer says nothing of exports
 
     ctx.obj.out.data(get_completion_script(prog_name="flagctl", complete_var="_FLAGCTL_COMPLETE", shell=shell.value))

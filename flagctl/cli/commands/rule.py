@@ -43,7 +43,7 @@ def show(
     \b
     Examples:
       flagctl rule show split-sum
-      flagctl rule show never-matches
+      flagctl rule show shadowed-rule
     """
     from flagctl.check.catalogue import named
     from flagctl.cli.formats import rules as shown

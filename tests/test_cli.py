@@ -1,0 +1,208 @@
+"""The edge: help, exit codes, streams, and what happens when something breaks."""
+
+from __future__ import annotations
+
+import io
+import os
+import signal
+import subprocess
+import sys
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from flagctl import errors
+from flagctl.cli.app import COMMANDS
+from flagctl.cli.exits import Exit, code_of
+from flagctl.cli.output import Output, clean, colour_wanted
+
+NAMES = [(name, text) for section in COMMANDS.values() for name, text in section.items()]
+
+
+@pytest.mark.parametrize(("name", "line"), NAMES)
+def test_the_table_of_commands_says_what_the_command_says_and_every_help_has_two_examples(name: str, line: str) -> None:
+    module = import_module(f"flagctl.cli.commands.{name}")
+    functions = getattr(module, "GROUP", None)
+    if functions is None:
+        functions = {name: module.command}
+        assert (module.command.__doc__ or "").splitlines()[0].strip() == line
+    for command, function in functions.items():
+        examples = [row for row in (function.__doc__ or "").splitlines() if "flagctl " in row]
+        assert len(examples) >= 2, f"{name} {command} shows fewer than two examples"
+
+
+def test_the_page_about_the_command_line_is_up_to_date(tmp_path: Path) -> None:
+    root = Path(__file__).parent.parent
+    made = tmp_path / "cli.md"
+    subprocess.run([sys.executable, root / "docs" / "make_cli.py", made], check=True)
+    assert made.read_text() == (root / "docs" / "cli.md").read_text(), "run python docs/make_cli.py"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "words"),
+    [
+        (["--version"], 0, "flagctl 0."),
+        (["--help"], 0, "Everyday:"),
+        (["chek"], 2, "Did you mean 'check'"),
+        (["check", "--no-such-option"], 2, "flagctl check --help"),
+        (["show"], 2, "missing argument"),
+        (["-C", "/nowhere/at/all", "check"], 2, "is no folder"),
+        (["list"], 2, "flagctl init"),
+        (["--nonsense"], 2, "flagctl --help"),
+    ],
+)
+def test_exit_codes_and_words_outside_a_repository(
+    tmp_path: Path, flagctl: Any, arguments: list[str], code: int, words: str
+) -> None:
+    done = flagctl(*arguments, cwd=tmp_path.parent)
+    assert (done.returncode, words in done.stdout + done.stderr) == (code, True), done.stdout + done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_the_repository_is_found_from_below_by_option_and_by_variable(flagctl: Any, repo: Path, tmp_path: Path) -> None:
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    for run in (
+        flagctl("config", "show", "--json", cwd=repo / "flags" / "production"),
+        flagctl("-C", repo, "config", "show", "--json", cwd=elsewhere),
+        flagctl("config", "show", "--json", cwd=elsewhere, env={"FLAGCTL_REPO": str(repo)}),
+    ):
+        assert run.returncode == 0, run.stderr
+        assert "production" in run.stdout
+
+
+@pytest.mark.parametrize(
+    ("error", "code"),
+    [
+        (errors.ProblemsError("x", []), Exit.NO),
+        (errors.UsageError("x"), Exit.USAGE),
+        (errors.OutsideError("x"), Exit.OUTSIDE),
+        (errors.RefusedError("x"), Exit.REFUSED),
+        (errors.FlagctlError("x"), Exit.USAGE),
+    ],
+)
+def test_every_kind_of_error_has_its_exit_code(error: errors.FlagctlError, code: Exit) -> None:
+    assert code_of(error) is code
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("plain, naïve, 日本", "plain, naïve, 日本"),
+        ("\x1b[31mred", "\\x1b[31mred"),
+        ("a\rb\x07", "a\\rb\\x07"),
+        ("two\nlines\tand a tab", "two\nlines\tand a tab"),
+        ("user\u202etxt.exe", "user\\u202etxt.exe"),
+        ("\x9b31m", "\\x9b31m"),
+        ("\ud800", "\\ud800"),
+    ],
+)
+def test_text_from_outside_can_not_steer_the_terminal(text: str, shown: str) -> None:
+    assert clean(text) == shown
+    stream = io.StringIO()
+    Output(stream, stream, {}).data(text)
+    assert stream.getvalue() == shown + "\n"
+
+
+class _Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+@pytest.mark.parametrize(
+    ("stream", "environ", "wanted"),
+    [
+        (io.StringIO(), {}, False),
+        (_Terminal(), {}, True),
+        (_Terminal(), {"NO_COLOR": "1", "FORCE_COLOR": "1"}, False),
+        (io.StringIO(), {"FORCE_COLOR": "1"}, True),
+        (_Terminal(), {"TERM": "dumb"}, False),
+    ],
+)
+def test_colour_follows_the_stream_and_the_two_variables(stream: Any, environ: dict[str, str], wanted: bool) -> None:
+    assert colour_wanted(stream, environ) is wanted
+
+
+def test_a_reader_that_has_enough_is_no_error(flagctl: Any, repo: Path) -> None:
+    read, write = os.pipe()
+    os.close(read)
+    process = subprocess.Popen(
+        [sys.executable, "-m", "flagctl", "--help"], stdout=write, stderr=subprocess.PIPE, text=True
+    )
+    os.close(write)
+    _, narration = process.communicate(timeout=60)
+    assert (process.returncode, narration) in {(Exit.PIPE, ""), (Exit.NO, "")}
+
+
+def test_ctrl_c_ends_with_130_and_no_traceback(repo: Path, tmp_path: Path) -> None:
+    waiting = tmp_path / "context"
+    os.mkfifo(waiting)
+    process = subprocess.Popen(
+        [
+            sys.executable,
+            "-m",
+            "flagctl",
+            "-C",
+            repo,
+            "eval",
+            "wishlist-gallery",
+            "-e",
+            "production",
+            "--context",
+            waiting,
+        ],
+        stderr=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    with waiting.open("w"):  # opens only when the command reads, so it is in the middle of its work now
+        process.send_signal(signal.SIGINT)
+        _, narration = process.communicate(timeout=60)
+    assert process.returncode == Exit.INTERRUPTED
+    assert "Traceback" not in narration
+
+
+def test_a_mistake_of_ours_leaves_a_log_to_paste(tmp_path: Path) -> None:
+    script = (
+        "import sys\n"
+        "from flagctl.cli.commands import schema\n"
+        "def command() -> None:\n"
+        "    'Break.'\n"
+        "    raise ZeroDivisionError('on purpose')\n"
+        "schema.command = command\n"
+        "from flagctl.cli.main import main\n"
+        "sys.exit(main(['schema']))\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, env=os.environ | {"TMPDIR": str(tmp_path)}
+    )
+    assert done.returncode == Exit.CRASH
+    (log,) = tmp_path.glob("flagctl-crash-*.log")
+    assert str(log) in done.stderr
+    assert "on purpose" in log.read_text()
+
+
+def test_completion_offers_environments_and_keys_from_file_names_alone(repo: Path) -> None:
+    (repo / "flags" / "production" / "broken.yaml").write_text("{{{")
+
+    def complete(*words: str) -> list[str]:
+        done = subprocess.run(
+            [sys.executable, "-m", "flagctl"],
+            cwd=repo,
+            capture_output=True,
+            text=True,
+            env=os.environ
+            | {
+                "_FLAGCTL_COMPLETE": "complete_bash",
+                "COMP_WORDS": " ".join(words),
+                "COMP_CWORD": str(len(words) - 1),
+            },
+        )
+        return done.stdout.split()
+
+    assert complete("flagctl", "sho") == ["show"]
+    assert complete("flagctl", "eval", "wish") == ["wishlist-edit", "wishlist-gallery"]
+    assert complete("flagctl", "eval", "bro") == ["broken"]
+    assert complete("flagctl", "eval", "x", "-e", "prod") == ["production"]
