@@ -24,6 +24,7 @@ class Rule(msgspec.Struct, frozen=True, kw_only=True):
     """One rule, as its file says it.
 
     title: its first sentence; why: all of it. bad, good: examples; None where a file's text can't show it.
+    follows: it is a consequence, not worth telling where an error stands below its place.
     firm: a file with this problem can't be used, so it can be neither allowed nor lowered.
     finds: for whom each check function is: conditions, flag, segment, environment or repository. A rule without
         any is found while reading.
@@ -35,6 +36,7 @@ class Rule(msgspec.Struct, frozen=True, kw_only=True):
     bad: Files | None
     good: Files | None
     firm: bool
+    follows: bool
     finds: dict[str, Finder]
 
     @property
@@ -55,6 +57,7 @@ def _rule(module: Any) -> Rule:
         bad=module.BAD,
         good=module.GOOD,
         firm=getattr(module, "FIRM", False),
+        follows=getattr(module, "FOLLOWS", False),
         finds=finds,
     )
 

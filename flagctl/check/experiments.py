@@ -20,7 +20,7 @@ def experiments(view: EnvironmentView) -> dict[str, list[Use]]:
     """By layer, every experiment in it, in order of files and places."""
     found: dict[str, list[Use]] = {}
     for flag in view.flags:
-        for outcome, place in flag.outcomes:
+        for outcome, place in flag.bucketed:
             if isinstance(outcome, Split) and outcome.experiment is not None and outcome.experiment.layer:
                 found.setdefault(outcome.experiment.layer, []).append(Use(outcome.experiment, flag, place))
     for uses in found.values():

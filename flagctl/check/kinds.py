@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from typing import Any
 
 from flagctl.model import words
@@ -57,17 +57,16 @@ def value_fits(kind: str, value: Any) -> bool:
             return False
 
 
-def compared_values(test: Test, declared: Attribute, place: str) -> Iterator[tuple[str, Scalar, str]]:
+def compared_values(test: Test, declared: Attribute, place: str) -> list[tuple[str, Scalar, str]]:
     """(type it should have, value, pointer) of what a test compares with, where any scalar may stand."""
-    if not operator_fits(test.operator, declared):
-        return
     takes = OPERATORS[test.operator].takes
+    if (takes != "scalar" and takes != "scalars") or not operator_fits(test.operator, declared):
+        return []
     kind = declared.items if declared.type == "array" else declared.type
-    if takes == "scalar" and not isinstance(test.value, tuple):
-        yield kind, test.value, f"{place}/{test.operator}"
-    elif takes == "scalars" and isinstance(test.value, tuple):
-        for i, value in enumerate(test.value):
-            yield kind, value, f"{place}/{test.operator}/{i}"
+    where = f"{place}/{test.operator}"
+    if isinstance(test.value, tuple):
+        return [(kind, value, f"{where}/{i}") for i, value in enumerate(test.value)]
+    return [(kind, test.value, where)]
 
 
 def identity(value: Scalar) -> tuple[bool, Scalar]:

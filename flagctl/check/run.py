@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Iterable, Iterator
+from itertools import accumulate
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -28,8 +30,19 @@ def check(reading: Reading, now: float) -> list[Problem]:
     now: seconds since the epoch, for expiries. Only files with problems or with comments that allow one are looked at
     again, for the lines.
     """
+    was_on = gc.isenabled()
+    gc.disable()  # views make no cycles, and each search for some goes through all that was read
+    try:
+        return _check(reading, now)
+    finally:
+        if was_on:
+            gc.enable()
+
+
+def _check(reading: Reading, now: float) -> list[Problem]:
     repository = reading.repository
-    found = [*reading.problems, *found_by_rules(repository, now), *_severity_faults(repository)]
+    by_rules = _without_consequences(list(found_by_rules(repository, now)))
+    found = [*reading.problems, *by_rules, *_severity_faults(repository)]
     return sorted(_without_allowed(_weighed(found, repository), reading), key=_order)
 
 
@@ -68,6 +81,21 @@ def _unread(expectation: Expectation, repository: Repository) -> bool:
         or (segment in held.segment_files and segment not in held.segments)
         for held in repository.environments.values()
     )
+
+
+def _without_consequences(problems: list[Problem]) -> list[Problem]:
+    rules = catalogue()
+    after = [problem for problem in problems if problem.rule in rules and rules[problem.rule].follows]
+    if not after:
+        return problems
+    places = {(problem.file, problem.pointer) for problem in after}
+    causes = {
+        (problem.file, above)
+        for problem in problems
+        for above in accumulate(problem.pointer.split("/"), lambda one, other: f"{one}/{other}")
+        if above != problem.pointer and (problem.file, above) in places
+    }
+    return [p for p in problems if not (rules[p.rule].follows and (p.file, p.pointer) in causes)]
 
 
 def _weighed(problems: Iterable[Problem], repository: Repository) -> Iterator[Problem]:

@@ -7,8 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from flagctl.check.facts import Facts
 from flagctl.model.condition import AllOf, AnyOf, Condition, InSegment, Not, Test
-from flagctl.model.flag import Flag, Outcome, Segment
+from flagctl.model.flag import Flag, Outcome, Ramp, Rollout, Segment, Serve, Split
 from flagctl.model.repository import Environment, Repository
 from flagctl.problems import Problem
 
@@ -63,9 +64,10 @@ class FlagView(View):
     """A flag of one environment.
 
     outcomes: what rules, default and schedule serve, each with the pointer of the mapping it stands in.
+    bucketed: those of them that deal people into buckets.
     """
 
-    __slots__ = ("flag", "outcomes")
+    __slots__ = ("_facts", "bucketed", "flag", "outcomes")
 
     def __init__(self, flag: Flag, around: EnvironmentView) -> None:
         super().__init__(around.environment.flag_files[flag.key], around)
@@ -79,6 +81,16 @@ class FlagView(View):
         for i, entry in enumerate(flag.schedule):
             if entry.default is not None:
                 self.outcomes.append((entry.default, f"/schedule/{i}/default"))
+        self.bucketed: list[tuple[Rollout | Split | Ramp, str]] = [
+            (outcome, place) for outcome, place in self.outcomes if not isinstance(outcome, Serve)
+        ]
+        self._facts: dict[int, Facts] = {}
+
+    def facts(self, index: int) -> Facts:
+        """What holds for the people of a rule."""
+        if index not in self._facts:
+            self._facts[index] = Facts(self.flag.rules[index].when, self.environment.segments)
+        return self._facts[index]
 
 
 class EnvironmentView:

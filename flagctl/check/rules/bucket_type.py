@@ -9,7 +9,6 @@ from collections.abc import Iterator
 
 from flagctl.check.kinds import attribute
 from flagctl.check.view import FlagView
-from flagctl.model.flag import Serve
 from flagctl.problems import Problem
 
 ID = "bucket-type"
@@ -32,9 +31,7 @@ default:
 
 def check_flag(view: FlagView) -> Iterator[Problem]:
     """What rollouts, splits and ramps bucket by."""
-    for outcome, place in view.outcomes:
-        if isinstance(outcome, Serve):
-            continue
+    for outcome, place in view.bucketed:
         declared = attribute(view.repository, outcome.bucket_by)
         if declared is not None and declared.type not in ("string", "integer"):
             message = f"{outcome.bucket_by} is of type {declared.type}: people are bucketed by a string or an integer"

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 
 from flagctl.check.view import FlagView
 from flagctl.model import words
-from flagctl.model.flag import WHOLE, Serve, Split
+from flagctl.model.flag import WHOLE, Split
 from flagctl.problems import Problem
 
 ID = "non-ascii-salt"
@@ -33,9 +33,7 @@ default:
 
 def check_flag(view: FlagView) -> Iterator[Problem]:
     """Salts, and the names that experiments draw by."""
-    for outcome, place in view.outcomes:
-        if isinstance(outcome, Serve):
-            continue
+    for outcome, place in view.bucketed:
         salts = [(outcome.salt, f"{place}/salt")]
         if isinstance(outcome, Split) and outcome.experiment is not None:
             salts.append((outcome.experiment.layer, f"{place}/experiment/layer"))

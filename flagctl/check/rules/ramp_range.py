@@ -44,7 +44,7 @@ MOST_STEPS = 1000
 
 def check_flag(view: FlagView) -> Iterator[Problem]:
     """Ramps in rules, default and schedule."""
-    for outcome, place in view.outcomes:
+    for outcome, place in view.bucketed:
         if isinstance(outcome, Ramp):
             yield from _check(outcome, f"{place}/ramp", view)
 

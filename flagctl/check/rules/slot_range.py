@@ -44,7 +44,7 @@ default:
 
 def check_flag(view: FlagView) -> Iterator[Problem]:
     """Slots that are empty or the wrong way round."""
-    for outcome, place in view.outcomes:
+    for outcome, place in view.bucketed:
         if isinstance(outcome, Split) and outcome.experiment is not None:
             start, end = outcome.experiment.slots
             if start >= end:

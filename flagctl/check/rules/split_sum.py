@@ -36,7 +36,7 @@ default:
 
 def check_flag(view: FlagView) -> Iterator[Problem]:
     """Splits in rules, default and schedule."""
-    for outcome, place in view.outcomes:
+    for outcome, place in view.bucketed:
         if isinstance(outcome, Split) and (total := sum(weight for _, weight in outcome.weights)) != WHOLE:
             found = percent(total).removesuffix(" %")
             yield view.problem(

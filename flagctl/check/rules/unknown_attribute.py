@@ -10,7 +10,6 @@ from collections.abc import Iterator
 
 from flagctl.check.kinds import attribute, one_of
 from flagctl.check.view import FlagView, View
-from flagctl.model.flag import Serve
 from flagctl.model.repository import Repository
 from flagctl.problems import Problem, did_you_mean, pointer
 
@@ -45,8 +44,8 @@ def check_conditions(view: View) -> Iterator[Problem]:
 
 def check_flag(view: FlagView) -> Iterator[Problem]:
     """Attributes that people are bucketed by."""
-    for outcome, place in view.outcomes:
-        if not isinstance(outcome, Serve) and attribute(view.repository, outcome.bucket_by) is None:
+    for outcome, place in view.bucketed:
+        if attribute(view.repository, outcome.bucket_by) is None:
             yield _unknown(view, outcome.bucket_by, f"{place}/bucket_by")
 
 

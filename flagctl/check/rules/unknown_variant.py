@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 from flagctl.check.kinds import one_of
 from flagctl.check.view import FlagView
-from flagctl.model.flag import Ramp, Rollout, Serve
+from flagctl.model.flag import Ramp, Serve, Split
 from flagctl.problems import Problem, did_you_mean, pointer
 
 ID = "unknown-variant"
@@ -44,17 +44,16 @@ def check_flag(view: FlagView) -> Iterator[Problem]:
         if variant not in variants:
             yield _unknown(view, variant, pointer("overrides", variant), at_key=True)
     for outcome, place in view.outcomes:
-        match outcome:
-            case Serve(variant) if variant not in variants:
-                yield _unknown(view, variant, f"{place}/serve")
-            case Ramp(variant) if variant not in variants:
-                yield _unknown(view, variant, f"{place}/ramp/variant")
-            case Serve() | Ramp() | Rollout():
-                pass
-            case _:
-                for variant, _ in outcome.weights:
-                    if variant not in variants:
-                        yield _unknown(view, variant, place + pointer("split", variant), at_key=True)
+        if isinstance(outcome, Serve):
+            if outcome.variant not in variants:
+                yield _unknown(view, outcome.variant, f"{place}/serve")
+        elif isinstance(outcome, Ramp):
+            if outcome.variant not in variants:
+                yield _unknown(view, outcome.variant, f"{place}/ramp/variant")
+        elif isinstance(outcome, Split):
+            for variant, _ in outcome.weights:
+                if variant not in variants:
+                    yield _unknown(view, variant, place + pointer("split", variant), at_key=True)
 
 
 def _unknown(view: FlagView, variant: str, place: str, *, at_key: bool = False) -> Problem:
