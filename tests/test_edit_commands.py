@@ -218,6 +218,17 @@ def test_a_detached_head_is_warned_about(flagctl: Run, repo: Path, git: GitRun) 
     assert "HEAD is on no branch" in done.stderr
 
 
+def test_a_killed_set_leaves_a_whole_file(flagctl: Run, repo: Path, git: GitRun) -> None:
+    hook = repo / ".git/hooks/pre-commit"
+    hook.parent.mkdir(exist_ok=True)
+    hook.write_text("#!/bin/sh\nkill -9 $(ps -o ppid= -p $PPID || cut -d' ' -f4 /proc/$PPID/stat)\nexit 1\n")
+    hook.chmod(0o755)
+    before = (repo / FLAG).read_text()
+    assert flagctl("set", "wishlist-gallery", "-e", "development", "--rollout", "50").returncode == -9
+    assert (repo / FLAG).read_text() == before.replace("rollout: 25", "rollout: 50")
+    assert dirty(repo, git) == f" M {FLAG}\n"
+
+
 # ---- new ----
 
 

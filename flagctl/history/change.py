@@ -167,9 +167,10 @@ def _check(project: Project, changes: Texts, now: float, *, protected_reason: bo
     for name in sorted({classify(path).environment for path in changes}):
         if not protected_reason and name in environments and environments[name].protected:
             raise RefusedError(f"{name} is protected, and no reason was given", hint='add --reason "..."')
-    known = Counter(map(_identity, check(reading, now)))
+    found = check(project.read(_Overlay(project.tree, changes)), now)
+    known = Counter(map(_identity, check(reading, now) if found else ()))
     new = []
-    for problem in check(project.read(_Overlay(project.tree, changes)), now):
+    for problem in found:
         known[_identity(problem)] -= 1
         if known[_identity(problem)] < 0:
             new.append(problem)
