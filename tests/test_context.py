@@ -153,6 +153,11 @@ def test_previews_name_variants_and_true_means_on(arguments: list[str], wanted: 
     assert previews(arguments, FLAGS) == (wanted, [])
 
 
+def test_true_is_a_name_like_any_other_where_values_are_no_booleans() -> None:
+    odd = arms(variants={"true": "A", "on": "B", "c": "C"})
+    assert previews(["odd:true"], {"odd": odd})[0] == {"odd": "true"}
+
+
 def test_a_preview_of_a_flag_that_plays_no_part_is_a_warning() -> None:
     wanted, warnings = previews(["galery:on,flow:a"], FLAGS)
     assert wanted == {"flow": "a"}

@@ -187,6 +187,11 @@ def test_overrides_come_before_rules_and_match_exact_keys(key: Any, answer: tupl
     assert said(ask(flags, {"targetingKey": key})) == answer
 
 
+def test_who_stands_in_two_overrides_gets_the_variant_whose_name_comes_first() -> None:
+    # check forbids it; the order of a canonical document must not matter
+    assert ask({"f": arms(overrides={"b": ["ada"], "a": ["ada"]})}).variant == "a"
+
+
 def test_an_override_names_no_rule() -> None:
     assert ask({"f": flag(default=OFF, overrides={"on": ["ada"]})}) == Resolution(True, "on", "TARGETING_MATCH")
 

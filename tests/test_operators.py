@@ -147,6 +147,7 @@ def test_a_negative_is_the_opposite_for_every_value_of_its_type(operator: str) -
 @pytest.mark.parametrize("pattern", ["(", "(?=a)", r"(a)\1", "\ud800"])
 def test_a_bad_pattern_matches_nobody(operator: str, pattern: str) -> None:
     assert not holds(operator, pattern, {"x": "a"})
+    assert holds(operator, pattern, {"x": "a"}, negated=True)
 
 
 @pytest.mark.parametrize("wanted", [True, False])

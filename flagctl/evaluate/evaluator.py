@@ -5,7 +5,6 @@ It is written to be obviously right, and can say every step it took; speed is no
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Iterable, Mapping
 from copy import deepcopy
 from typing import Any
@@ -67,7 +66,7 @@ class Evaluator:
         traffic then admit. trace: where to note each step.
         """
         try:
-            evaluation = _Evaluation(self._snapshot, context, math.floor(now), preview or {}, bucket, trace)
+            evaluation = _Evaluation(self._snapshot, context, now, preview or {}, bucket, trace)
             answer = evaluation.answer(key, Place(key))
         except Exception as error:
             answer = _broken(f'the snapshot can\'t answer "{key}"', error)
@@ -76,7 +75,7 @@ class Evaluator:
     def matches_segment(self, name: str, context: Mapping[str, Any], now: float, trace: Trace | None = None) -> bool:
         """Whether a context belongs to a segment; to one that the snapshot lacks, or breaks in, nobody does."""
         try:
-            evaluation = _Evaluation(self._snapshot, context, math.floor(now), {}, None, trace)
+            evaluation = _Evaluation(self._snapshot, context, now, {}, None, trace)
             return evaluation.in_segment(name, Place("", name))
         except Exception:
             return False
@@ -97,7 +96,7 @@ class _Evaluation:
         self,
         snapshot: Mapping[str, Any],
         context: Mapping[str, Any],
-        now: int,
+        now: float,
         preview: Mapping[str, str],
         bucket: int | None,
         trace: Trace | None,
