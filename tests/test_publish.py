@@ -384,9 +384,10 @@ def test_a_flag_repository_that_is_a_folder_of_a_monorepo(
     git(mono, "commit", "-qm", "Flags")
     (mono / "README").write_text("not our business")
     (shop / "flags/production/new.yaml").write_text("")
+    (shop / "flags/production/wishlist-edit.yaml").write_text("")
     done = flagctl("publish", "production", cwd=shop / "flags")
     assert done.returncode == 0, done.stderr
-    assert "not published: flags/production/new.yaml\n" in done.stderr
+    assert "not published: flags/production/new.yaml, flags/production/wishlist-edit.yaml\n" in done.stderr
     assert (shop / "published/production/snapshot.json").is_file()
 
 
