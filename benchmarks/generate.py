@@ -16,7 +16,7 @@ ENVIRONMENTS = ("development", "staging", "production")
 TEAMS = ("growth", "checkout", "search", "platform", "mobile", "payments")
 COUNTRIES = ("DE", "FR", "NL", "US", "GB", "JP", "BR", "IN")
 PLANS = ("free", "pro", "enterprise")
-SEGMENTS = 40
+SEGMENTS = 20
 
 SETTINGS = """\
 environments:
@@ -50,8 +50,9 @@ def _segment(dice: random.Random, number: int) -> str:
     )
 
 
-def _conditions(dice: random.Random) -> str:
-    choices = (
+def _conditions(dice: random.Random) -> list[str]:
+    """Conditions on different attributes in some order: rules that share none can't shadow each other."""
+    choices = [
         "      - {attribute: email, ends_with: [\"@example.com\", '@example.org']}\n",
         f"      - {{attribute: country, in: [{', '.join(dice.sample(COUNTRIES, 3))}]}}\n",
         f"      - {{attribute: age, gte: {dice.randint(16, 80)}}}\n",
@@ -59,10 +60,11 @@ def _conditions(dice: random.Random) -> str:
         f"      - {{segment: segment-{dice.randrange(SEGMENTS)}}}\n",
         "      - {attribute: roles, includes_any: [admin, support]}\n",
         f"      - not: {{attribute: signed_up, before: 202{dice.randint(0, 6)}-01-01T00:00:00Z}}\n",
-        f"      - any:\n          - {{attribute: plan, equals: {dice.choice(PLANS)}}}\n"
+        f"      - any:\n          - {{attribute: account.id, equals: account-{dice.randrange(10**4)}}}\n"
         f"          - {{attribute: email, matches: '^[a-z]+[0-9]{{2,4}}@test[.]example$'}}\n",
-    )
-    return "".join(dice.sample(choices, dice.randint(1, 3)))
+    ]
+    dice.shuffle(choices)
+    return choices
 
 
 def _boolean(dice: random.Random, number: int) -> tuple[str, str]:
@@ -104,9 +106,11 @@ def flag(number: int, environment: str) -> str:
     boolean = number % 4 != 1
     head, tail = _boolean(dice, number) if boolean else _string(dice, number)
     rules = ""
+    conditions = _conditions(dice)
     for index in range(dice.randint(1, 3)):
         outcomes = ("serve: on", f"rollout: {dice.randint(1, 99)}") if boolean else ("serve: express", "serve: control")
-        rules += f"  - name: rule-{index}\n    when:\n{_conditions(dice)}    {dice.choice(outcomes)}\n"
+        when = "".join(conditions.pop() for _ in range(dice.randint(1, 2)))
+        rules += f"  - name: rule-{index}\n    when:\n{when}    {dice.choice(outcomes)}\n"
     return (
         "# yaml-language-server: $schema=../../schema/flag.schema.json\n"
         f"description: Feature number {number} of the benchmark, described in one honest sentence.\n"

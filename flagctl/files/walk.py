@@ -67,7 +67,11 @@ class DiskTree:
             try:
                 with os.scandir(self.root / folder) as entries:
                     for entry in entries:
-                        self._take(folder, entry, found, folders)
+                        name = entry.name
+                        if name.isascii() and name[0] != "." and entry.is_file(follow_symlinks=False):
+                            found.append(f"{folder}/{name}")
+                        elif name[0] != ".":
+                            self._take(folder, entry, found, folders)
             except FileNotFoundError:
                 continue
             except OSError as error:
@@ -76,24 +80,18 @@ class DiskTree:
         return found
 
     def _take(self, folder: str, entry: os.DirEntry[str], found: list[str], folders: list[str]) -> None:
-        name = entry.name
-        if name.startswith("."):
-            return
-        path = f"{folder}/{name}"
-        if not name.isascii() and _unreadable_name(name):
+        """Anything but a file with an everyday name."""
+        path = f"{folder}/{entry.name}"
+        if _unreadable_name(entry.name):
             self.refused[_shown(path)] = "has a name that is not UTF-8"
-        elif entry.is_symlink():
-            why = self._refuse_link(path)
-            if why:
-                self.refused[path] = why
-            else:
-                found.append(path)
-        elif entry.is_file(follow_symlinks=False):
-            found.append(path)
         elif entry.is_dir(follow_symlinks=False):
             folders.append(path)
-            if name.endswith((".yaml", ".yml")):
+            if path.endswith((".yaml", ".yml")):
                 self.refused[path] = "is a folder, not a file"
+        elif entry.is_symlink() and (why := self._refuse_link(path)):
+            self.refused[path] = why
+        elif entry.is_file():
+            found.append(path)
         else:
             self.refused[path] = "is no regular file"
 
