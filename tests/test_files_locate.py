@@ -72,6 +72,11 @@ def test_a_pointer_that_leads_nowhere_ends_at_the_nearest_parent(pointer: str, p
     assert locate(TEXT, pointer) == locate(TEXT, parent)
 
 
+def test_an_alias_means_the_nearest_anchor_above_it() -> None:
+    text = "a: &x {k: 1}\nb: *x\nc: &x {k: 2}\nd: *x\ne: &x {k: 3}\n"
+    assert [locate(text, f"/{key}/k")[0] for key in "bd"] == [1, 3]
+
+
 @pytest.mark.parametrize("text", ["", "a: [1", "a:\n\t- b", "a: *x", "\x00", "- " * 3000 + "x"])
 def test_text_that_cannot_be_parsed_answers_with_a_place(text: str) -> None:
     assert locate(text, "/a/0")[0] == 1
