@@ -118,7 +118,9 @@ def test_a_tour_that_is_broken_off_leaves_nothing_behind(tmp_path: Path, told_to
         tour.terminate()
     else:
         tour.stdout.close()
-    assert (tour.wait(timeout=60), "error" in tour.stderr.read()) == (code, False)
+    said = tour.stderr.read()
+    assert tour.wait(timeout=60) == code
+    assert "error" not in said, said
     tour.stdout.close()
     tour.stderr.close()
     assert list(folder.iterdir()) == []

@@ -55,6 +55,7 @@ class Guide:
         self.out = out
         self.folder = folder
         self.environ = surroundings(environ)
+        self._broken_off = False
 
     def walk(self) -> None:
         """Show everything. Raises OutsideError as soon as something goes otherwise than it should."""
@@ -70,6 +71,18 @@ class Guide:
                 self.show(step)
             self._hear(service)
         self.show(LOG)
+
+    def break_off(self, *signal_and_frame: object) -> None:
+        """End after the command that runs now.
+
+        A signal that raised at once could do so before we know of the command that was just started; it
+        would write into a folder that is being removed.
+        """
+        self._broken_off = True
+
+    def _go_on(self) -> None:
+        if self._broken_off:
+            raise KeyboardInterrupt
 
     def show(self, step: Step) -> None:
         """A heading, why, and each command with what it says."""
@@ -92,16 +105,18 @@ class Guide:
         if shown:
             self._prompt(command)
         try:
-            done = subprocess.run(
-                self._arguments(command), cwd=self.folder, env=self.environ, stdin=subprocess.DEVNULL, check=False
+            process = subprocess.Popen(
+                self._arguments(command), cwd=self.folder, env=self.environ, stdin=subprocess.DEVNULL
             )
         except FileNotFoundError as error:
             raise OutsideError(f"can't run {command[0]}", hint="apt-get install git") from error
-        if done.returncode in (Exit.PIPE, -signal.SIGPIPE):
+        code = process.wait()
+        self._go_on()
+        if code in (Exit.PIPE, -signal.SIGPIPE):
             raise StdoutClosed
-        if done.returncode:
+        if code:
             raise OutsideError(
-                f"`{shlex.join(command)}` ended with exit code {done.returncode}; the tour expected 0",
+                f"`{shlex.join(command)}` ended with exit code {code}; the tour expected 0",
                 hint="its own words stand above; `flagctl tour --keep` leaves the repository to look at",
             )
 
@@ -121,6 +136,7 @@ class Guide:
                 yield service
             finally:
                 service.kill()
+                service.wait()
 
     def _hear(self, service: subprocess.Popen[str]) -> None:
         """Print the next line the service prints; it wakes us, nothing sleeps."""
@@ -131,6 +147,7 @@ class Guide:
             line = service.stdout.readline()
         finally:
             alarm.cancel()
+        self._go_on()
         if not line:
             raise OutsideError(
                 "the service ended, or did not see the published snapshot in a minute",
@@ -141,16 +158,17 @@ class Guide:
 
 def tour(out: Output, environ: Mapping[str, str], *, keep: bool) -> None:
     """Walk through a temporary repository; it is removed at the end, also of a tour that broke off."""
-    # Without this, `kill` would leave the folder and the service behind.
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         folder = Path(tempfile.mkdtemp(prefix="flagctl-tour-"))
     except OSError as error:
         raise OutsideError(
             f"no room for the tour: {error}", hint="TMPDIR names the folder for temporary files"
         ) from error
+    guide = Guide(out, folder, environ)
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, guide.break_off)
     try:
-        Guide(out, folder, environ).walk()
+        guide.walk()
     finally:
         if keep:
             out.say(f"the repository of the tour is {folder}")
