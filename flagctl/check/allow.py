@@ -101,7 +101,8 @@ def apply(
             used.add((problem.file, silencing.line, silencing.column))
     for file, allows in comments.items():
         for allow in allows:
-            yield from _faults(file, allow, rules, unused=judge_unused and (file, allow.line, allow.column) not in used)
+            if (file, allow.line, allow.column) not in used:
+                yield from _faults(file, allow, rules, judge_unused=judge_unused)
 
 
 def can_be_silenced(problem: Problem, rules: Mapping[str, Rule]) -> bool:
@@ -124,12 +125,9 @@ def _silencing(
     return next((allow for allow in fitting if allow.covers == line), None)
 
 
-def _faults(file: str, allow: Allow, rules: Mapping[str, Rule], *, unused: bool) -> Iterator[Problem]:
+def _faults(file: str, allow: Allow, rules: Mapping[str, Rule], *, judge_unused: bool) -> Iterator[Problem]:
     def problem(rule: str, message: str, hint: str) -> Problem:
-        severity = rules[rule].severity
-        return Problem(
-            rule=rule, severity=severity, message=message, hint=hint, file=file, line=allow.line, column=allow.column
-        )
+        return Problem(rule=rule, message=message, hint=hint, file=file, line=allow.line, column=allow.column)
 
     if allow.rule not in rules:
         message = f'no rule "{allow.rule}"' if allow.rule else "allow names no rule"
@@ -140,6 +138,6 @@ def _faults(file: str, allow: Allow, rules: Mapping[str, Rule], *, unused: bool)
         yield problem("allow-reason", message, f"write # flagctl: allow {allow.rule} — why it is right here")
     elif rules[allow.rule].firm:
         yield problem("firm-rule", f"{allow.rule} can't be allowed: the file can't be used with it", "mend the file")
-    elif unused:
+    elif judge_unused:
         hint = "remove the comment, or put it at the end of the line or on the line above"
         yield problem("allow-unused", f"nothing here for {allow.rule} to allow", hint)

@@ -43,7 +43,7 @@ def _check(reading: Reading, now: float) -> list[Problem]:
     repository = reading.repository
     by_rules = _without_consequences(list(found_by_rules(repository, now)))
     found = [*reading.problems, *by_rules, *_severity_faults(repository)]
-    return sorted(_without_allowed(_weighed(found, repository), reading), key=_order)
+    return sorted(_weighed(_without_allowed(found, reading), repository), key=_order)
 
 
 def found_by_rules(repository: Repository, now: float) -> Iterator[Problem]:

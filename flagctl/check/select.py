@@ -28,7 +28,7 @@ def selected(
     names: keys, or paths relative to `here` or to `root`, the folder that holds `flags/`. Settings and attributes
     belong to every environment. Raises UsageError for a name that is nothing.
     """
-    paths = set(reading.files) | {problem.file for problem in problems}
+    paths = reading.files | {problem.file for problem in problems}
     if names:
         paths = {path for name in names for path in _named(name, paths, reading, root, here)}
     if environment is None:
