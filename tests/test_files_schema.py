@@ -17,7 +17,7 @@ from flagctl.errors import UsageError
 from flagctl.files import schema
 from flagctl.files.locate import locate
 from flagctl.files.understand import understand
-from flagctl.files.validator import faults
+from flagctl.files.validator import _HOLDS, faults
 from flagctl.files.walk import classify
 from flagctl.model.condition import OPERATORS
 
@@ -190,8 +190,8 @@ def test_all_that_is_wrong_is_said_in_one_pass() -> None:
 @pytest.mark.parametrize("name", SCHEMAS)
 def test_schemas_are_schemas_and_their_examples_fit(name: str) -> None:
     jsonschema.Draft202012Validator.check_schema(SCHEMAS[name])
-    for part in _parts(SCHEMAS[name]):
-        for example in part.get("examples", ()) if not isinstance(part.get("examples"), dict) else ():
+    for part in _schemas(SCHEMAS[name]):
+        for example in part.get("examples", ()):
             whole = {**part, "$defs": SCHEMAS[name].get("$defs", {})}
             assert list(faults(whole, example)) == [], (part.get("title"), example)
 
@@ -222,15 +222,6 @@ def test_a_schema_that_is_not_there_is_named() -> None:
         schema.schema_text("flags")
     assert (error.value.message, error.value.hint) == ('no schema "flags"', "did you mean flag?")
     assert set(KINDS) < set(schema.names())
-
-
-def _parts(part: Any) -> list[dict[str, Any]]:
-    if isinstance(part, list):
-        return [found for member in part for found in _parts(member)]
-    if not isinstance(part, dict):
-        return []
-    below = [found for name, member in part.items() if name not in ("examples", "const") for found in _parts(member)]
-    return [part, *below]
 
 
 # --- our validator, against two others
@@ -328,3 +319,27 @@ def test_validators_agree_on_the_other_files_with_any_value_replaced_or_removed(
             else:
                 holder[key] = junk
             assert (schema.validate(KINDS[name], data, "x") == []) == agree(name, data), data
+
+
+def test_the_schemas_use_no_keyword_that_our_validator_passes_over() -> None:
+    understood = set(_HOLDS) | {"$ref", "allOf", "if", "then", "else", "not", "oneOf", "items", "properties"}
+    understood |= {"propertyNames", "additionalProperties"}
+    notes = {"$schema", "$id", "$defs", "title", "description", "examples", "default"}
+    for name, whole in SCHEMAS.items():
+        for part in _schemas(whole):
+            assert {word for word in part if not word.startswith("x-")} <= understood | notes, name
+
+
+def _schemas(part: dict[str, Any]) -> list[dict[str, Any]]:
+    found = [part]
+    for keyword, said_of in part.items():
+        if keyword in ("properties", "$defs"):
+            below = list(said_of.values())
+        elif keyword in ("allOf", "oneOf"):
+            below = said_of
+        elif keyword in ("if", "then", "else", "not", "items", "propertyNames", "additionalProperties"):
+            below = [said_of] if isinstance(said_of, dict) else []
+        else:
+            below = []
+        found += [inner for schema_below in below for inner in _schemas(schema_below)]
+    return found
