@@ -13,6 +13,7 @@ from flagctl.check.run import check
 from flagctl.check.select import selected
 from flagctl.errors import UsageError
 from flagctl.files.repository import read_repository
+from flagctl.files.walk import DiskTree
 
 SALT = "default:\n  rollout: 25\n  salt: wünsche"
 WHY = "flagctl: allow non-ascii-salt — only Python reads it"
@@ -198,6 +199,17 @@ def test_a_file_that_vanished_meanwhile_keeps_its_problems_without_a_line() -> N
     found = read_repository(tree)
     del tree.files[FLAG]
     assert [(p.rule, p.line) for p in check(found, NOW)] == [("unknown-variant", 0)]
+
+
+def test_nothing_is_shown_of_what_a_refused_link_leads_to(tmp_path: Path) -> None:
+    secret = tmp_path / "secret"
+    secret.write_text("password: hunter2\n")
+    production = tmp_path / "repo" / "flags" / "production"
+    production.mkdir(parents=True)
+    (tmp_path / "repo" / "flags" / "flagctl.yaml").write_text("environments: {production: {}}\n")
+    (production / "link.yaml").symlink_to(secret)
+    (problem,) = check(read_repository(DiskTree(tmp_path / "repo")), NOW)
+    assert (problem.rule, problem.file, problem.line) == ("file-access", "flags/production/link.yaml", 0)
 
 
 def test_the_garbage_collector_is_left_as_it_was() -> None:

@@ -303,7 +303,7 @@ def test_a_folder_that_settings_do_not_list_is_told_once() -> None:
         (when("{segment: staf}"), "write flags/production/segments/staf.yaml"),
         (flag("requires: [{flag: other}]\n"), "promote or add that flag first"),
         (flag("default: {serve: onn}\n"), "did you mean on?"),
-        (flag("overrides: {enabled: [me]}\n"), "there is on, off"),
+        (flag("overrides: {enabled: [me]}\n"), "there are on, off"),
         (flag("default: {split: {on: 50, off: 40}}\n"), "10 % are missing"),
         (when("{attribute: age, in: ['1']}"), "take the quotes away"),
         (when("{attribute: country, in: [1]}"), 'quote it: "1"'),

@@ -104,7 +104,7 @@ NAMES = {
 
 
 def one_of(known: Iterable[str], most: int = 8) -> str:
-    """«there is a, b, c», for a hint; a long list is cut."""
+    """«there are a, b, c», for a hint; a long list is cut."""
     names = [words.value(name) for name in known]
     more = f" and {len(names) - most} more" if len(names) > most else ""
-    return f"there is {', '.join(names[:most])}{more}" if names else ""
+    return f"there {'are' if len(names) > 1 else 'is'} {', '.join(names[:most])}{more}" if names else ""

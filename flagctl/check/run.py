@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from itertools import accumulate
 from typing import TYPE_CHECKING
 
@@ -151,10 +152,11 @@ class _Texts:
     def lines(self, file: str) -> allow.Lines | None:
         """The lines of a file, None when it can't be read."""
         if file not in self._lines:
-            try:
-                self._lines[file] = allow.Lines(self._reading.text(file))
-            except OutsideError:
-                self._lines[file] = None
+            self._lines[file] = None
+            # a refused link may lead to somebody's secrets, which must not be shown as the line of a problem
+            if file not in self._reading.tree.refused:
+                with suppress(OutsideError):
+                    self._lines[file] = allow.Lines(self._reading.text(file))
         return self._lines[file]
 
     def located(self, problem: Problem) -> Problem:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from flagctl.check.kinds import attribute
+from flagctl.check.kinds import attribute, one_of
 from flagctl.check.view import FlagView
 from flagctl.problems import Problem
 
@@ -36,5 +36,4 @@ def check_flag(view: FlagView) -> Iterator[Problem]:
         if declared is not None and declared.type not in ("string", "integer"):
             message = f"{outcome.bucket_by} is of type {declared.type}: people are bucketed by a string or an integer"
             fitting = [a.name for a in view.repository.attributes.values() if a.type in ("string", "integer")]
-            hint = f"there is {', '.join(['targetingKey', *fitting][:8])}"
-            yield view.problem(ID, message, f"{place}/bucket_by", hint=hint)
+            yield view.problem(ID, message, f"{place}/bucket_by", hint=one_of(["targetingKey", *fitting]))
