@@ -136,6 +136,31 @@ def test_a_reader_that_has_enough_is_no_error(flagctl: Any, repo: Path) -> None:
     assert (process.returncode, narration) in {(Exit.PIPE, ""), (Exit.NO, "")}
 
 
+def test_a_full_disk_below_stdout_is_the_world_s_failure(repo: Path) -> None:
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run([sys.executable, "-m", "flagctl", "list"], cwd=repo, stdout=full, stderr=subprocess.PIPE)
+    assert done.returncode == Exit.OUTSIDE
+    assert b"can't write the output: No space left on device" in done.stderr
+
+
+def test_init_counts_its_folder_from_here_whatever_the_variable_says(flagctl: Any, repo: Path, tmp_path: Path) -> None:
+    here = tmp_path / "here"
+    here.mkdir()
+    done = flagctl("init", "new", cwd=here, env={"FLAGCTL_REPO": str(repo)})
+    assert done.returncode == 0, done.stderr
+    assert (here / "new" / "flags" / "flagctl.yaml").is_file()
+
+
+def test_problems_of_an_error_come_in_the_order_of_their_lines(flagctl: Any, repo: Path) -> None:
+    flag = repo / "flags" / "production" / "wishlist-edit.yaml"
+    flag.write_text(
+        "description: x\nowner: {team: a}\ndefault: {srve: on}\nexpires_at: 2027-01-01T00:00:00\nenabled: no\n"
+    )
+    done = flagctl("eval", "wishlist-edit", "-e", "production", "--user", "u")
+    lines = [row.split(":")[1] for row in done.stderr.splitlines() if row.startswith("flags/")]
+    assert (done.returncode, lines) == (Exit.NO, ["3", "4", "5"])
+
+
 def test_ctrl_c_ends_with_130_and_no_traceback(repo: Path, tmp_path: Path) -> None:
     waiting = tmp_path / "context"
     os.mkfifo(waiting)

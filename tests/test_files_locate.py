@@ -87,3 +87,14 @@ def test_whatever_the_text_there_is_a_place_in_it(text: str, pointer: str) -> No
     line, column, end = locate(text, pointer)
     assert 1 <= line <= text.count("\n") + 1
     assert 1 <= column < max(end, 2)
+
+
+def test_a_boolean_flag_s_variants_are_found_however_the_file_spells_them() -> None:
+    text = "overrides:\n  true: [ada]\n  'false': [bob]\ndefault: {split: {on: 1, off: 2}}\n"
+    assert locate(text, "/overrides/on/0")[:2] == (2, 10)
+    assert locate(text, "/overrides/off", True)[:2] == (3, 3)
+    assert locate(text, "/default/split/off")[:2] == (4, 31)
+
+
+def test_of_a_key_that_stands_twice_the_first_is_meant() -> None:
+    assert locate("a: 1\na: 2\n", "/a")[:2] == (1, 4)

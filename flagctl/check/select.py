@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from flagctl.errors import UsageError
 from flagctl.files.walk import ATTRIBUTES, SETTINGS, classify
+from flagctl.model.repository import require_environment
 from flagctl.problems import Problem, did_you_mean
 
 if TYPE_CHECKING:
@@ -34,10 +35,17 @@ def selected(
     if environment is None:
         return paths
     known = reading.repository.environments
-    if environment not in known:
-        hint = did_you_mean(environment, known) or f"there are {', '.join(known)}"
-        raise UsageError(f'no environment "{environment}"', hint=hint)
-    return {path for path in paths if path in (SETTINGS, ATTRIBUTES) or path.startswith(f"flags/{environment}/")}
+    require_environment(environment, known)
+    return {path for path in paths if _concerns(path, (environment,))}
+
+
+def errors_of(problems: Iterable[Problem], environments: Collection[str] = ()) -> list[Problem]:
+    """The errors that stand in the way of these environments: in their own files and in what all of them share."""
+    return [p for p in problems if p.severity == "error" and _concerns(p.file, environments)]
+
+
+def _concerns(path: str, environments: Collection[str]) -> bool:
+    return path in (SETTINGS, ATTRIBUTES) or path.startswith(tuple(f"flags/{name}/" for name in environments))
 
 
 def _named(name: str, paths: set[str], reading: Reading, root: Path, here: Path) -> set[str]:

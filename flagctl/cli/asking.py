@@ -10,6 +10,7 @@ import msgspec
 
 from flagctl.errors import OutsideError, ProblemsError, UsageError
 from flagctl.files.walk import ATTRIBUTES, SETTINGS, classify
+from flagctl.model.repository import require_environment
 from flagctl.problems import did_you_mean
 
 if TYPE_CHECKING:
@@ -112,9 +113,7 @@ def _read(project: Project, environment: str, key: str | None) -> Reading:
     reading = project.read() if key is None else project.closure(environment, key)
     _stop_at(reading, [p for p in reading.problems if p.file == SETTINGS], "the settings can't be used")
     known = reading.repository.settings.environments
-    if environment not in known:
-        hint = did_you_mean(environment, known) or f"there are {', '.join(known)}"
-        raise UsageError(f'no environment "{environment}" in flags/flagctl.yaml', hint=hint)
+    require_environment(environment, known)
     held = reading.repository.environments[environment]
     read = {ATTRIBUTES, *held.flag_files.values(), *held.segment_files.values()}
     own = [p for p in reading.problems if p.file in read or _would_hold(p.file, environment, key)]

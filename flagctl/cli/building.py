@@ -7,9 +7,8 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from flagctl.cli.shipment import SHARED
-from flagctl.errors import ProblemsError, UsageError
-from flagctl.problems import did_you_mean
+from flagctl.errors import ProblemsError
+from flagctl.model.repository import require_environment
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -48,9 +47,8 @@ def build(project: Project, environment: str | None, *, now: float) -> Build:
     gc.freeze()  # what was read stays until the end: no use in looking through it for garbage
     repository = reading.repository
     known = repository.settings.environments
-    if environment is not None and known and environment not in known:
-        hint = did_you_mean(environment, known) or f"there are {', '.join(known)}"
-        raise UsageError(f'no environment "{environment}" in flags/flagctl.yaml', hint=hint)
+    if environment is not None and known:
+        require_environment(environment, known)
     names = list(known) if environment is None else [environment]
     _stop_at_errors(reading, names, now)
     head, note = _commit(project.root, reading)
@@ -79,10 +77,9 @@ def place(output: Path, built: Built, *, only: bool) -> Path:
 
 def _stop_at_errors(reading: Reading, names: Sequence[str], now: float) -> None:
     from flagctl.check.run import check
+    from flagctl.check.select import errors_of
 
-    folders = tuple(f"flags/{name}/" for name in names)
-    of_interest = [p for p in check(reading, now) if p.file in SHARED or p.file.startswith(folders)]
-    errors = [problem for problem in of_interest if problem.severity == "error"]
+    errors = errors_of(check(reading, now), names)
     if errors:
         count = f"{len(errors)} error{'s' * (len(errors) > 1)}"
         raise ProblemsError(
@@ -101,6 +98,6 @@ def _commit(root: Path, reading: Reading) -> tuple[Head | None, str]:
     if head is None:
         return None, "nothing is committed yet, so the snapshot names no commit"
     ignored = git.read("ls-files", "--others", "--ignored", "--exclude-standard", "-z", "--", "flags").split("\0")
-    if not git.clean("flags") or not reading.files.keys().isdisjoint(ignored):
+    if not git.clean("flags") or not reading.files.isdisjoint(ignored):
         return None, "files below flags/ are not committed, so the snapshot names no commit"
     return head, ""

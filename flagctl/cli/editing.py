@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from flagctl.errors import OutsideError, ProblemsError, RefusedError, UsageError
+from flagctl.model.repository import require_environment
 from flagctl.problems import did_you_mean
 
 if TYPE_CHECKING:
@@ -27,8 +28,7 @@ def flag_file(project: Project, environment: str, key: str) -> str:
     if not (project.root / "flags" / environment).is_dir():
         known = sorted(folder.name for folder in (project.root / "flags").iterdir() if folder.is_dir())
         known = [name for name in known if name != "tests"]
-        hint = did_you_mean(environment, known) or f"there are {', '.join(known)}"
-        raise UsageError(f'no environment "{environment}"', hint=hint)
+        require_environment(environment, known)
     keys = [entry.name for entry in map(classify, project.tree.paths(f"flags/{environment}")) if entry.kind == "flag"]
     hint = did_you_mean(key, keys) or f"flagctl new {key} -e {environment}"
     raise UsageError(f'no flag "{key}" in {environment}', hint=hint)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
 from typing import Any, NoReturn
@@ -47,10 +48,14 @@ def main(arguments: list[str] | None = None) -> int:
 
 def run() -> NoReturn:
     """The console script."""
+    # Starting makes tens of thousands of objects that stay; the default threshold looks through them again and again.
+    gc.set_threshold(50_000, 20, 100)
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(encoding="utf-8", errors="backslashreplace")
-    sys.exit(main())
+    code = main()
+    gc.freeze()  # the interpreter would look through everything once more before it lets go of it
+    sys.exit(code)
 
 
 def _show(out: Output, error: FlagctlError) -> None:

@@ -9,6 +9,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, TextIO
 
+from flagctl.errors import OutsideError
+
 # C0 and C1 controls, and the characters that re-order text (Unicode TR 36, 3.3: bidirectional overrides).
 _UNSAFE = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
 _CODES = {"bold": "1", "dim": "2", "red": "31", "green": "32", "yellow": "33", "blue": "34", "cyan": "36"}
@@ -28,6 +30,16 @@ def colour_wanted(stream: TextIO, environ: Mapping[str, str]) -> bool:
     if environ.get("NO_COLOR"):
         return False
     return bool(environ.get("FORCE_COLOR")) or (stream.isatty() and environ.get("TERM") != "dumb")
+
+
+@contextmanager
+def _writing() -> Iterator[None]:
+    try:
+        yield
+    except BrokenPipeError as error:
+        raise StdoutClosed from error
+    except OSError as error:
+        raise OutsideError(f"can't write the output: {error.strerror}") from error
 
 
 class Output:
@@ -60,12 +72,10 @@ class Output:
 
     def data_bytes(self, data: bytes) -> None:
         """Bytes for a program to read, as they are."""
-        try:
+        with _writing():
             self.stdout.flush()
             self.stdout.buffer.write(data)
             self.stdout.buffer.flush()
-        except BrokenPipeError as error:
-            raise StdoutClosed from error
 
     def json(self, document: Any) -> None:
         """A JSON document on stdout, indented, ASCII so that no terminal can be steered by it."""
@@ -135,8 +145,6 @@ class Output:
             self._write(self.stderr, f"{self.style('hint', 'cyan', err=True)}: {clean(hint)}\n")
 
     def _write(self, stream: TextIO, text: str) -> None:
-        try:
+        with _writing():
             stream.write(text)
             stream.flush()
-        except BrokenPipeError as error:
-            raise StdoutClosed from error

@@ -20,13 +20,13 @@ class Session:
 
     def __init__(self, out: Output, directory: Path | None) -> None:
         self.out = out
-        self._directory = directory
+        self.chdir = directory
         self._project: Project | None = None
 
     @property
     def directory(self) -> Path:
         """Where to start looking: `-C`, else FLAGCTL_REPO, else the working directory."""
-        return self._directory or Path(os.environ.get("FLAGCTL_REPO") or Path.cwd())
+        return self.chdir or Path(os.environ.get("FLAGCTL_REPO") or Path.cwd())
 
     def project(self) -> Project:
         """The flag repository around `directory`, or an error that says where was looked."""

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from flagctl.errors import ProblemsError, UsageError
-from flagctl.problems import did_you_mean
+from flagctl.files.walk import ATTRIBUTES, SETTINGS
+from flagctl.model.repository import require_environment
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -19,9 +20,6 @@ if TYPE_CHECKING:
     from flagctl.project import Project
     from flagctl.publish.receipt import Receipt
     from flagctl.stores.base import Store
-
-SHARED = ("flags/flagctl.yaml", "flags/attributes.yaml")
-"""What every environment depends on."""
 
 
 class Shipment(msgspec.Struct, frozen=True):
@@ -60,6 +58,7 @@ def load(
     Raises UsageError for names and targets that make no sense, ProblemsError when the commit's files have errors.
     """
     from flagctl.check.run import check
+    from flagctl.check.select import errors_of
     from flagctl.compile.snapshot import snapshot
     from flagctl.history.git import Git
     from flagctl.history.travel import CommitTree
@@ -72,12 +71,11 @@ def load(
         reading = project.read(tree)
         settings = reading.repository.settings
         # Problems are found while the tree is open: their lines are looked up in the commit's files.
-        errors = [problem for problem in check(reading, now) if problem.severity == "error"]
-    _stop_at([error for error in errors if error.file in SHARED], tree.commit)
+        problems = check(reading, now)
+    _stop_at(errors_of(problems), tree.commit)
     stores = _stores(project, settings, list(dict.fromkeys(names)), target)
     # Mistakes in other environments are not in the way of these.
-    folders = tuple(f"flags/{name}/" for name in stores)
-    _stop_at([error for error in errors if error.file.startswith(folders)], tree.commit)
+    _stop_at(errors_of(problems, stores), tree.commit)
     commit_time = times.text(int(git.read("show", "--no-patch", "--format=%ct", tree.commit)))
     parcels = []
     for name, places in stores.items():
@@ -99,11 +97,7 @@ def _stores(project: Project, settings: Settings, names: list[str], target: str 
 
     known = settings.environments
     for name in names:
-        if name not in known:
-            raise UsageError(
-                f'no environment "{name}" in flags/flagctl.yaml',
-                hint=did_you_mean(name, known) or f"there are {', '.join(known)}",
-            )
+        require_environment(name, known)
     chosen = {name: (target,) if target else known[name].targets for name in names or known}
     lacking = [name for name, urls in chosen.items() if not urls]
     if lacking and (names or len(lacking) == len(chosen)):
@@ -124,7 +118,7 @@ def _stop_at(errors: list[Problem], commit: str) -> None:
 
 
 def _uncommitted(git: Git, environments: list[str]) -> list[str]:
-    paths = [*SHARED, *(f"flags/{name}" for name in environments)]
+    paths = [SETTINGS, ATTRIBUTES, *(f"flags/{name}" for name in environments)]
     changed = git.read("diff", "--name-only", "-z", "--relative", "HEAD", "--", *paths)
     unknown = git.read("ls-files", "--others", "--exclude-standard", "-z", "--", *paths)
     return sorted({path for path in (changed + unknown).split("\0") if path})

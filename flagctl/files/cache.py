@@ -57,9 +57,9 @@ class Cache:
         folder = os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")  # noqa: PTH111  # never raises
         return cls(Path(folder) / "flagctl" / name)
 
-    def get(self, entry: Entry, digest: bytes) -> Parsed[Any] | None:
+    def get(self, entry: Entry, raw: bytes) -> Parsed[Any] | None:
         """What a file with this content was understood as. The path counts: problems and tests name it."""
-        key = digest + entry.path.encode()
+        key = _digest(raw) + entry.path.encode()
         stored = self._known.get(key)
         if stored is None:
             return None
@@ -67,9 +67,9 @@ class Cache:
         parsed: Parsed[Any] = _decoders[entry.kind].decode(stored)
         return parsed
 
-    def put(self, entry: Entry, digest: bytes, parsed: Parsed[Any]) -> None:
+    def put(self, entry: Entry, raw: bytes, parsed: Parsed[Any]) -> None:
         """Keep what a file was understood as."""
-        key = digest + entry.path.encode()
+        key = _digest(raw) + entry.path.encode()
         self._used[key] = self._known[key] = msgspec.Raw(_encode(parsed))
         self._new = True
 

@@ -8,13 +8,13 @@ from typing import Any
 from flagctl.model import times
 from flagctl.problems import Problem, pointer
 
-_LOCAL_TIME = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt ][0-9]{2}:[0-9]{2}(:[0-9]{2}(?:\.[0-9]+)?)?")
+_LOCAL_TIME = r"[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt ][0-9]{2}:[0-9]{2}(:[0-9]{2}(?:\.[0-9]+)?)?"
 _SWITCH = {True: "on", False: "off", "true": "on", "false": "off"}
 
 
 def time_problem(text: str) -> tuple[str, str]:
     """What is wrong with a text that is no time: message and hint."""
-    if local := _LOCAL_TIME.fullmatch(text):
+    if local := re.fullmatch(_LOCAL_TIME, text):
         utc = f"{text}Z" if local[1] else f"{text}:00Z"
         return f'the time "{text}" names no zone', f"write {utc} for UTC, or add an offset such as +01:00"
     return f'"{text}" is no time', "write a time such as 2027-03-01T09:00:00Z, or a date"

@@ -41,10 +41,11 @@ def _step(node: marks.Node, part: str, root: marks.Node) -> tuple[marks.Node, ma
             return None
         node = anchored[-1]
     if node.kind == "map":
+        members: dict[str, tuple[marks.Node, marks.Node]] = {}
         for key, value in zip(node.keys, node.items, strict=True):
-            if _name(key) == part:
-                return value, key
-    elif node.kind == "list" and part.isascii() and part.isdigit() and int(part) < len(node.items):
+            members.setdefault(_name(key), (value, key))
+        return members.get(part) or members.get(_SPELLED.get(part, ""))
+    if node.kind == "list" and part.isascii() and part.isdigit() and int(part) < len(node.items):
         return node.items[int(part)], None
     return None
 
@@ -52,6 +53,10 @@ def _step(node: marks.Node, part: str, root: marks.Node) -> tuple[marks.Node, ma
 def _name(key: marks.Node) -> str:
     word = key.value
     return word.lower() if key.style == "" and word.lower() in ("true", "false") else word
+
+
+_SPELLED = {"on": "true", "off": "false"}
+"""How a boolean flag's file may spell the variants that the model, and so a pointer, calls `on` and `off`."""
 
 
 @lru_cache(maxsize=16)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from flagctl.errors import RefusedError, UsageError
 from flagctl.files import edit, newflag
 from flagctl.files.walk import classify
+from flagctl.model.repository import require_environment
 from flagctl.problems import did_you_mean
 
 if TYPE_CHECKING:
@@ -50,7 +51,7 @@ def removed(repository: Repository, key: str, environments: Collection[str]) -> 
     Raises UsageError where there is no such flag, RefusedError while other flags require it.
     """
     for name in environments:
-        _known(repository, name)
+        require_environment(name, repository.environments)
     files = _files(repository, key, environments or repository.environments)
     _refuse_required(repository, key, files, "removed")
     texts: Texts = dict.fromkeys(files.values())
@@ -68,13 +69,6 @@ def _files(repository: Repository, key: str, environments: Collection[str]) -> d
         where = f" in {', '.join(environments)}" if len(environments) < len(repository.environments) else ""
         raise UsageError(f'no flag "{key}"{where}', hint=did_you_mean(key, known) or "flagctl list")
     return found
-
-
-def _known(repository: Repository, environment: str) -> None:
-    if environment not in repository.environments:
-        known = list(repository.environments)
-        hint = did_you_mean(environment, known) or f"there are {', '.join(known)}"
-        raise UsageError(f'no environment "{environment}"', hint=hint)
 
 
 def _refuse_required(repository: Repository, key: str, environments: Collection[str], what: str) -> None:

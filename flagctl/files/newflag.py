@@ -11,7 +11,7 @@ from flagctl.files import typed
 from flagctl.files.read import load
 from flagctl.files.render import Writer
 from flagctl.files.walk import KEY
-from flagctl.problems import did_you_mean
+from flagctl.model.repository import require_environment
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -83,9 +83,7 @@ def added(
     valid(key)
     held = repository.environments
     for name in environments:
-        if name not in held:
-            hint = did_you_mean(name, held) or f"there are {', '.join(held)}"
-            raise UsageError(f'no environment "{name}"', hint=hint)
+        require_environment(name, held)
     elsewhere = [files[key] for files in (of.flag_files for of in held.values()) if key in files]
     folder = "/".join(elsewhere[0].split("/")[2:-1]) if elsewhere else ""
     texts: dict[str, str | None] = {}

@@ -22,7 +22,7 @@ DEEPEST = 32
 _TOO_DEEP = f"nested too deeply: at most {DEEPEST} levels are read"
 _BOM = b"\xef\xbb\xbf"
 _ALIASES = yaml_rs.AliasLimits(max_total_replayed_events=20_000, max_replay_stack_depth=DEEPEST)
-_FAILURE = re.compile(r"YAML parse error at line (\d+), column (\d+)(?s:.*)\n(.*)")
+_FAILURE = r"YAML parse error at line (\d+), column (\d+)(?s:.*)\n(.*)"
 
 # yaml_rs descends once per level without a limit of its own: thousands of «- » on one line crash the process
 _STAIRS = re2.compile(rb"(?m)^[ \t]*(?:[-?:][ \t]+){16}")
@@ -193,7 +193,7 @@ def _failure(reason: str, text: str, path: str) -> Problem:
         message = "aliases expand to too much"
         hint = "at most 20,000 values are read, and aliases of aliases at most 32 deep"
         return Problem(rule="yaml-limits", message=message, file=path, hint=hint)
-    found = _FAILURE.fullmatch(reason)
+    found = re.fullmatch(_FAILURE, reason)
     line, column, said = (int(found[1]), int(found[2]), found[3]) if found else (0, 0, reason)
     if said == "recursion limit exceeded":
         return Problem(rule="yaml-limits", message=_TOO_DEEP, file=path, line=line, column=column)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import gc
 from contextlib import contextmanager
-from hashlib import blake2b
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -27,14 +26,14 @@ class Reading(msgspec.Struct, kw_only=True):
 
     problems: of the files' spelling and shape alone, file by file; what `check` finds comes on top.
     allows: paths of files that hold the words `flagctl: allow`.
-    files: digest of each file that was read, by path.
+    files: paths of the files that were read.
     """
 
     repository: Repository
     tree: Tree
     problems: list[Problem] = []
     allows: set[str] = set()
-    files: dict[str, bytes] = {}
+    files: set[str] = set()
 
     def text(self, path: str) -> str:
         """A file's text once more, bytes that are not UTF-8 replaced. Raises OutsideError."""
@@ -63,10 +62,7 @@ def read_closure(tree: Tree, environment: str, key: str) -> Reading:
     reader = _Reader(tree)
     reader.settings(True)
     reader.attributes()
-    # by file name alone: only what is wanted gets a closer look
-    named: dict[str, list[str]] = {}
-    for path in tree.paths(f"flags/{environment}"):
-        named.setdefault(path.rpartition("/")[2], []).append(path)
+    folders = tree.folders(f"flags/{environment}")
     reader.refused()
     waiting, seen = [("flag", key)], set()
     while waiting:
@@ -74,7 +70,9 @@ def read_closure(tree: Tree, environment: str, key: str) -> Reading:
         if wanted in seen:
             continue
         seen.add(wanted)
-        for entry in map(classify, named.get(f"{name}.yaml", ())):
+        file = f"{name}.yaml"
+        for folder in sorted(folder for folder, names in folders.items() if file in names):
+            entry = classify(f"{folder}/{file}")
             if entry.kind == kind:
                 reader.take(entry)
                 waiting += _needs(reader.reading.repository, entry)
@@ -165,12 +163,12 @@ class _Reader:
         except OutsideError as error:
             self.problem("file-access", error.message, path, error.hint)
             return None
-        digest = reading.files[path] = blake2b(raw, digest_size=16).digest()
-        parsed = None if self.cache is None else self.cache.get(entry, digest)
+        reading.files.add(path)
+        parsed = None if self.cache is None else self.cache.get(entry, raw)
         if parsed is None:
             parsed = understand(entry, raw, bulk=self.bulk)
             if self.cache is not None:
-                self.cache.put(entry, digest, parsed)
+                self.cache.put(entry, raw, parsed)
         if parsed.problems:
             reading.problems += parsed.problems
         if parsed.allows:

@@ -45,11 +45,19 @@ class Tree(Protocol):
     def paths(self, under: str = "flags") -> list[str]:
         """Paths of all files below the folder `under`, relative to the root, with forward slashes, sorted."""
 
+    def folders(self, under: str) -> dict[str, set[str]]:
+        """Every folder at or below `under` with the names in it: enough to find a few files among many."""
+        found: dict[str, set[str]] = {}
+        for path in self.paths(under):
+            folder, _, name = path.rpartition("/")
+            found.setdefault(folder, set()).add(name)
+        return found
+
     def read(self, path: str) -> bytes:
         """A file's bytes. Raises OutsideError when it can't be read."""
 
 
-class DiskTree:
+class DiskTree(Tree):
     """The files of a folder as they are now. Hidden files and folders are passed over."""
 
     def __init__(self, root: Path) -> None:
@@ -94,6 +102,26 @@ class DiskTree:
             found.append(path)
         else:
             self.refused[path] = "is no regular file"
+
+    def folders(self, under: str) -> dict[str, set[str]]:
+        """See Tree. Looks at no file, `read` refuses what is none; a folder that is called like one is passed over."""
+        found: dict[str, set[str]] = {}
+        waiting = [under]
+        while waiting:
+            folder = waiting.pop()
+            try:
+                names = found[folder] = set(os.listdir(f"{self._prefix}{folder}"))  # noqa: PTH208  # names alone, for speed
+            except (FileNotFoundError, NotADirectoryError):
+                continue
+            except OSError as error:
+                self.refused[folder] = f"can't be listed: {error.strerror}"
+                continue
+            waiting += [
+                f"{folder}/{name}"
+                for name in names
+                if not name.endswith(".yaml") and name[0] != "." and not (self.root / folder / name).is_symlink()
+            ]
+        return found
 
     def _refuse_link(self, path: str) -> str:
         # review rules are written as paths: what production serves must not come from outside its folder

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from flagctl.errors import ProblemsError, RefusedError
-from flagctl.files.walk import classify
+from flagctl.files.walk import Tree, classify
 from flagctl.history.git import Git
 from flagctl.history.git import message as worded
 from flagctl.problems import Problem
@@ -38,7 +38,7 @@ class Changed(msgspec.Struct, frozen=True, kw_only=True):
     detached: bool = False
 
 
-class _Overlay:
+class _Overlay(Tree):
     """A tree in which some files have other texts."""
 
     def __init__(self, base: Tree, texts: Texts) -> None:

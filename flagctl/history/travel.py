@@ -6,6 +6,7 @@ import posixpath
 from typing import TYPE_CHECKING, Any
 
 from flagctl.errors import OutsideError
+from flagctl.files.walk import Tree
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
 _LINK, _SUBMODULE = "120000", "160000"
 
 
-class CommitTree:
+class CommitTree(Tree):
     """Files below `flags/` at a revision; a `flagctl.files.walk.Tree`.
 
     One `git cat-file --batch` answers all reads; `close` ends it, as does leaving a `with` block.

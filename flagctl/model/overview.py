@@ -10,7 +10,7 @@ import msgspec
 from flagctl.errors import UsageError
 from flagctl.model import times, words
 from flagctl.model.flag import Flag, ScheduleEntry
-from flagctl.model.repository import Environment, Repository
+from flagctl.model.repository import Environment, Repository, require_environment
 from flagctl.model.state import State, stale, state
 from flagctl.problems import did_you_mean
 
@@ -42,11 +42,8 @@ class Line(msgspec.Struct, frozen=True, kw_only=True):
 
 def chosen(repository: Repository, environment: str) -> Environment:
     """An environment by name; raises UsageError for one that settings do not know."""
-    environments = repository.environments
-    if environment not in environments:
-        hint = did_you_mean(environment, environments) or f"there are {', '.join(environments)}"
-        raise UsageError(f'no environment "{environment}"', hint=hint)
-    return environments[environment]
+    require_environment(environment, repository.environments)
+    return repository.environments[environment]
 
 
 def lines(repository: Repository, now: float) -> list[Line]:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Any, Literal
 
 import msgspec
 
+from flagctl.errors import UsageError
 from flagctl.model.condition import Scalar
 from flagctl.model.flag import Flag, Segment
+from flagctl.problems import did_you_mean
 
 Generation = Literal["portable", "flagd-2", "flagd-3"]
 AttributeType = Literal["string", "integer", "number", "boolean", "datetime", "semver", "array", "object"]
@@ -83,3 +86,10 @@ class Repository(msgspec.Struct, kw_only=True):
     attributes: dict[str, Attribute] = {}
     environments: dict[str, Environment] = {}
     expectations: list[Expectation] = []
+
+
+def require_environment(name: str, known: Collection[str]) -> None:
+    """Raise UsageError, with what is near, unless `name` is one of the environments."""
+    if name not in known:
+        hint = did_you_mean(name, known) or f"there are {', '.join(known)}"
+        raise UsageError(f'no environment "{name}"', hint=hint)

@@ -6,7 +6,7 @@ import re
 
 _NUMBER = r"(0|[1-9][0-9]*)"
 _TAIL = r"[0-9A-Za-z-]+(?:\.[0-9A-Za-z-]+)*"
-_VERSION = re.compile(rf"v?{_NUMBER}(?:\.{_NUMBER}(?:\.{_NUMBER}(?:-({_TAIL}))?(?:\+{_TAIL})?)?)?")
+_VERSION = rf"v?{_NUMBER}(?:\.{_NUMBER}(?:\.{_NUMBER}(?:-({_TAIL}))?(?:\+{_TAIL})?)?)?"
 _LONGEST = 256
 
 Key = tuple[int, int, int, tuple[tuple[int, int, str], ...]]
@@ -19,7 +19,7 @@ def key(text: str) -> Key | None:
     A leading `v` is dropped, build metadata does not count, and a pre-release needs all three numbers
     (flagd's engines disagree on partial versions with one).
     """
-    found = _VERSION.fullmatch(text) if len(text) <= _LONGEST else None
+    found = re.fullmatch(_VERSION, text) if len(text) <= _LONGEST else None
     if found is None:
         return None
     major, minor, patch, pre = found.groups()

@@ -32,7 +32,7 @@ def command(
     from flagctl.project import find_root
 
     out = ctx.obj.out
-    root = Path(ctx.obj.directory, directory or ".").resolve()
+    root = Path(ctx.obj.chdir or Path.cwd(), directory or ".").resolve()
     around = find_root(root)
     if around and root.is_relative_to(around / "flags"):
         raise UsageError(f"{root} is inside the flag repository in {around}", hint=f"flagctl init {around}")

@@ -32,7 +32,7 @@ def text(out: Output, problems: Iterable[Problem], text_of: TextOf) -> None:
 
 def show_on_stderr(out: Output, problems: Iterable[Problem]) -> None:
     """The problems as narration, without their lines: the text they stand in may never have reached the disk."""
-    for problem in problems:
+    for problem in sorted(problems, key=lambda problem: (problem.file, problem.line, problem.column)):
         out.say("\n".join(_block(out, problem, lambda _: None, err=True)), styled=True)
 
 
