@@ -1,7 +1,5 @@
 """The table of commands, and a group that imports only the one that was asked for."""
 
-from __future__ import annotations
-
 from importlib import import_module
 from pathlib import Path
 from typing import Annotated, Any

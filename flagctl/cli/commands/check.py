@@ -1,7 +1,5 @@
 """`flagctl check`."""
 
-from __future__ import annotations
-
 import os
 from enum import StrEnum
 from pathlib import Path

@@ -1,7 +1,5 @@
 """`flagctl completion SHELL`."""
 
-from __future__ import annotations
-
 from enum import StrEnum
 from typing import Annotated
 

@@ -1,7 +1,5 @@
 """`flagctl config`."""
 
-from __future__ import annotations
-
 import typer
 
 from flagctl.cli.options import Json

@@ -1,7 +1,5 @@
 """`flagctl doctor`."""
 
-from __future__ import annotations
-
 import typer
 
 from flagctl.cli.exits import Exit

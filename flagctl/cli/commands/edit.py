@@ -1,7 +1,5 @@
 """`flagctl edit`."""
 
-from __future__ import annotations
-
 import typer
 
 from flagctl.cli.options import DryRun, EnvironmentOption, Key, NoCommit, Reason

@@ -1,7 +1,5 @@
 """`flagctl init`."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Annotated
 

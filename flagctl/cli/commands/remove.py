@@ -1,7 +1,5 @@
 """`flagctl remove`."""
 
-from __future__ import annotations
-
 from typing import Annotated
 
 import typer

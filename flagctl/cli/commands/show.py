@@ -1,7 +1,5 @@
 """`flagctl show`."""
 
-from __future__ import annotations
-
 import typer
 
 from flagctl.cli.options import AnyEnvironment, Clock, Json, Key

@@ -1,7 +1,5 @@
 """`flagctl test`."""
 
-from __future__ import annotations
-
 from enum import StrEnum
 from typing import Annotated
 

@@ -1,7 +1,5 @@
 """`flagctl tour`."""
 
-from __future__ import annotations
-
 import os
 from typing import Annotated
 
