@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,6 +13,7 @@ if TYPE_CHECKING:
     from flagctl.files.repository import Reading
     from flagctl.files.walk import Tree
 
+Progress = Callable[[str], AbstractContextManager[Callable[[int, int], None]]]
 SETTINGS = "flags/flagctl.yaml"
 
 
@@ -25,20 +28,26 @@ def find_root(start: Path) -> Path | None:
     return None
 
 
+def _silently(what: str) -> AbstractContextManager[Callable[[int, int], None]]:
+    return nullcontext(lambda done, total: None)
+
+
 class Project:
     """The flag repository in a folder.
 
     root: the folder that holds `flags/`. It may be a folder of a larger Git repository.
+    progress: makes, for the name of some long work, a context that is told of (files done, files in all).
     """
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path, progress: Progress = _silently) -> None:
         from flagctl.files.walk import DiskTree
 
         self.root = root
+        self.progress = progress
         self.tree = DiskTree(root)
 
     @classmethod
-    def find(cls, start: Path) -> Project:
+    def find(cls, start: Path, progress: Progress = _silently) -> Project:
         """The repository around `start`; raises UsageError that says where was looked."""
         if not start.is_dir():
             raise UsageError(f"{start} is no folder", hint="-C and FLAGCTL_REPO name a folder in a flag repository")
@@ -48,14 +57,15 @@ class Project:
                 f"no {SETTINGS} in {start.resolve()} or above it",
                 hint="start a flag repository here with `flagctl init`, or name one with -C DIR",
             )
-        return cls(root)
+        return cls(root, progress)
 
     def read(self, tree: Tree | None = None) -> Reading:
         """Everything under `flags/`, of the work tree or of another tree; unchanged files come from the cache."""
         from flagctl.files.cache import Cache
         from flagctl.files.repository import read_repository
 
-        return read_repository(tree or self.tree, cache=Cache.beside(self.root))
+        with self.progress("reading flag files") as report:
+            return read_repository(tree or self.tree, cache=Cache.beside(self.root), report=report)
 
     def closure(self, environment: str, key: str) -> Reading:
         """Settings, attributes, and one flag with all it needs."""

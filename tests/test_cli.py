@@ -125,6 +125,20 @@ def test_colour_follows_the_stream_and_the_two_variables(stream: Any, environ: d
     assert colour_wanted(stream, environ) is wanted
 
 
+@pytest.mark.parametrize(
+    ("stream", "seconds", "drawn"), [(_Terminal, 2.0, True), (_Terminal, 0.5, False), (io.StringIO, 2.0, False)]
+)
+def test_progress_is_drawn_on_a_terminal_after_a_second(
+    monkeypatch: pytest.MonkeyPatch, stream: type[io.StringIO], seconds: float, drawn: bool
+) -> None:
+    narration, clock = stream(), iter([100.0])
+    monkeypatch.setattr("flagctl.cli.output.time.monotonic", lambda: next(clock, 100.0 + seconds))
+    with Output(io.StringIO(), narration, {}).progress("reading flag files") as report:
+        report(200, 1000)
+        report(400, 1000)
+    assert ("reading flag files" in narration.getvalue()) is drawn
+
+
 def test_a_reader_that_has_enough_is_no_error(flagctl: Any, repo: Path) -> None:
     read, write = os.pipe()
     os.close(read)

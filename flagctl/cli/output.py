@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 import re
 import sys
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, TextIO
 
@@ -117,17 +118,31 @@ class Output:
         Console(file=self.stdout, no_color=not self._colour_out).print(table)
 
     @contextmanager
-    def progress(self, what: str, total: int | None = None) -> Iterator[Any]:
-        """A progress bar on stderr for work over a second, on a terminal only. Yields advance(count)."""
-        if not self.stderr.isatty():
-            yield lambda count=1: None
-            return
-        from rich.console import Console
-        from rich.progress import Progress
+    def progress(self, what: str) -> Iterator[Callable[[int, int], None]]:
+        """A progress bar on stderr for work that lasts over a second, on a terminal only.
 
-        with Progress(console=Console(file=self.stderr), transient=True) as bar:
-            task = bar.add_task(clean(what), total=total)
-            yield lambda count=1: bar.advance(task, count)
+        Yields report(done, total), to be called now and then.
+        """
+        bar: Any = None
+        start = time.monotonic()
+
+        def report(done: int, total: int) -> None:
+            nonlocal bar
+            if bar is None and time.monotonic() - start > 1:
+                from rich.console import Console
+                from rich.progress import Progress
+
+                bar = Progress(console=Console(file=self.stderr, no_color=not self._colour_err), transient=True)
+                bar.add_task(clean(what))
+                bar.start()
+            if bar is not None:
+                bar.update(bar.task_ids[0], completed=done, total=total)
+
+        try:
+            yield report if self.stderr.isatty() else lambda done, total: None
+        finally:
+            if bar is not None:
+                bar.stop()
 
     def ask(self, question: str, default: str = "") -> str:
         """A line from the person at the terminal; call only when `interactive`."""

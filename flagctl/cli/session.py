@@ -33,7 +33,7 @@ class Session:
         if self._project is None:
             from flagctl.project import Project
 
-            self._project = Project.find(self.directory)
+            self._project = Project.find(self.directory, self.out.progress)
         return self._project
 
     def now(self, clock: str | None = None) -> float:

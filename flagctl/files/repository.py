@@ -16,9 +16,13 @@ from flagctl.model.repository import Environment, Repository, Settings
 from flagctl.problems import Problem
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
     from flagctl.files.cache import Cache
+
+
+_REPORTED = 200
+"""Files between two reports of progress."""
 
 
 class Reading(msgspec.Struct, kw_only=True):
@@ -40,14 +44,21 @@ class Reading(msgspec.Struct, kw_only=True):
         return self.tree.read(path).decode("utf-8-sig", "replace")
 
 
-def read_repository(tree: Tree, *, cache: Cache | None = None) -> Reading:
-    """Everything below `flags/`. What can't be read is a problem, and the rest is read."""
+def read_repository(
+    tree: Tree, *, cache: Cache | None = None, report: Callable[[int, int], None] = lambda done, total: None
+) -> Reading:
+    """Everything below `flags/`. What can't be read is a problem, and the rest is read.
+
+    report: told now and then how many files are read, of how many.
+    """
     with _collector_off():
         reader = _Reader(tree, cache=cache, bulk=True)
         entries = [classify(path) for path in tree.paths()]
         reader.refused()
         reader.settings(any(entry.kind == "settings" for entry in entries))
-        for entry in entries:
+        for done, entry in enumerate(entries):
+            if not done % _REPORTED:
+                report(done, len(entries))
             reader.take(entry)
         if cache is not None:
             cache.save()
