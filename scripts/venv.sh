@@ -44,17 +44,28 @@ as_root() {
     fi
 }
 
+# Whether Debian's packages could be installed; says nothing when not.
+apt_install() {
+    command -v apt-get >/dev/null || return 1
+    {
+        as_root env DEBIAN_FRONTEND=noninteractive apt-get install -qq -y "$@" ||
+            { as_root apt-get update -qq && as_root env DEBIAN_FRONTEND=noninteractive apt-get install -qq -y "$@"; }
+    } >/dev/null 2>&1 </dev/null
+}
+
+# A program that tests start. $1: its name; $2: Debian's package that brings it.
+need_program() {
+    if command -v "$1" >/dev/null; then return; fi
+    say "flagctl: installing $2, which the tests need for $1 ..."
+    apt_install "$2" || true
+    command -v "$1" >/dev/null || fail "the tests need $1 and find none" "as root: apt-get install $2"
+}
+
 # Debian's Python lacks ensurepip, without which a virtual environment has no pip, until python3-venv is there.
 need_ensurepip() {
     "$1" -c 'import ensurepip' 2>/dev/null && return
-    if command -v apt-get >/dev/null; then
-        say "flagctl: installing python3-venv, which this Python needs for virtual environments ..."
-        {
-            as_root env DEBIAN_FRONTEND=noninteractive apt-get install -qq -y python3-venv ||
-                { as_root apt-get update -qq &&
-                    as_root env DEBIAN_FRONTEND=noninteractive apt-get install -qq -y python3-venv; }
-        } >/dev/null 2>&1 </dev/null || true
-    fi
+    say "flagctl: installing python3-venv, which this Python needs for virtual environments ..."
+    apt_install python3-venv || true
     "$1" -c 'import ensurepip' 2>/dev/null ||
         fail "$1 can't make virtual environments: it has no ensurepip" "as root: apt-get install python3-venv"
 }
