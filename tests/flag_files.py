@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 from hypothesis import strategies as st
@@ -158,6 +159,11 @@ def _condition(condition: Condition) -> dict[str, Any]:
             return {"all": [_condition(member) for member in members]}
 
 
+def when(conditions: Iterable[Condition]) -> list[dict[str, Any]]:
+    """The data of a `when` that says these conditions."""
+    return [_condition(condition) for condition in conditions]
+
+
 def _outcome(outcome: Outcome) -> dict[str, Any]:
     if isinstance(outcome, Serve):
         return {"serve": outcome.variant}
@@ -190,15 +196,16 @@ def _outcome(outcome: Outcome) -> dict[str, Any]:
 
 
 def _entry(entry: ScheduleEntry) -> dict[str, Any]:
+    enabled = {} if entry.enabled is None else {"enabled": entry.enabled}
     default = {} if entry.default is None else {"default": _outcome(entry.default)}
-    return {"at": times.text(entry.at), "enabled": entry.enabled, **default}
+    return {"at": times.text(entry.at), **enabled, **default}
 
 
 def said(flag: Flag) -> dict[str, Any]:
     """The data of a file that says this flag."""
     rules = [
         _said({"name": rule.name, "description": rule.description})
-        | {"when": [_condition(condition) for condition in rule.when], "promote": rule.promote}
+        | {"when": when(rule.when), "promote": rule.promote}
         | _outcome(rule.outcome)
         for rule in flag.rules
     ]
