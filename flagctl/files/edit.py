@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 from flagctl.errors import RefusedError, UsageError
 from flagctl.files import marks
 from flagctl.files.marks import Node
-from flagctl.files.order import OUTCOMES, order_at, place
+from flagctl.files.order import BESIDE, OUTCOMES, order_at, place
 from flagctl.files.render import Writer
 from flagctl.files.splice import Layout, Splice, splice
 from flagctl.problems import did_you_mean
@@ -23,9 +23,8 @@ from flagctl.problems import did_you_mean
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+BY_HAND = "change it with `flagctl edit KEY -e ENV`"
 _NAMES = ("name", "flag", "at")
-_BESIDE = {"serve": (), "rollout": ("bucket_by", "salt"), "split": ("bucket_by", "salt", "experiment"),
-           "ramp": ("bucket_by", "salt")}  # fmt: skip
 Place = list[str | int]
 Parts: TypeAlias = "Sequence[str | int]"
 
@@ -50,6 +49,17 @@ def set_value(text: str, parts: Parts, value: Any) -> str:
     return document.replace(where, value) if old is not _MISSING else document.insert(where, value)
 
 
+def replace(text: str, parts: Parts, value: Any) -> str:
+    """`value` in the place of all that stands at `parts`."""
+    document = _Document(text)
+    return document.replace(document.resolve(parts), value)
+
+
+def position(keys: Sequence[str], parts: Parts) -> int:
+    """Which number a new entry at `parts` has among the entries there are."""
+    return place(keys, str(parts[-1]), order_at(parts[:-1]))
+
+
 def set_outcome(text: str, parts: Parts, outcome: dict[str, Any]) -> str:
     """What the mapping at `parts` (`default`, a rule) serves: exactly one of serve, rollout, split and ramp.
 
@@ -68,7 +78,7 @@ def set_outcome(text: str, parts: Parts, outcome: dict[str, Any]) -> str:
         present = present[1:]
     else:
         text = set_value(text, [*where, new], outcome[new])
-    allowed = {new, *_BESIDE[new]}
+    allowed = {new, *BESIDE[new]}
     for key in [k for k in old if k in {*present, "bucket_by", "salt", "experiment"} and k not in allowed]:
         text = delete(text, [*where, key])
     for key in [k for k in outcome if k != new]:
@@ -120,11 +130,10 @@ def read(text: str) -> Any:
 
     data, problems = load(text.encode(), "")
     if data is None:
-        raise RefusedError(f"the file can't be edited in place: {problems[0].message}", hint=_BY_HAND)
+        raise RefusedError(f"the file can't be edited in place: {problems[0].message}", hint=BY_HAND)
     return data
 
 
-_BY_HAND = "change it with `flagctl edit KEY -e ENV`"
 _MISSING: Any = object()
 
 
@@ -134,7 +143,7 @@ class _Document:
         self.data = read(text)
         self.root = marks.tree(text)
         if not self.data or self.root is None:
-            raise RefusedError("the file holds no mapping, so there is nothing to edit", hint=_BY_HAND)
+            raise RefusedError("the file holds no mapping, so there is nothing to edit", hint=BY_HAND)
         boolean = self.data.get("type", "boolean") == "boolean"
         self.layout = Layout(text, self.root, boolean=boolean)
         self.writer: Writer = self.layout.writer
@@ -174,11 +183,11 @@ class _Document:
         for i, part in enumerate(where):
             node = self._child(node, where[:i], part)
             if node is None:
-                raise RefusedError(f"{_spelled(where)} is laid out in a way that can't be edited", hint=_BY_HAND)
+                raise RefusedError(f"{_spelled(where)} is laid out in a way that can't be edited", hint=BY_HAND)
             if node.kind == "alias":
                 raise RefusedError(
                     f"{_spelled(where[: i + 1])} is the YAML alias *{node.value}, which shares another value",
-                    hint=_BY_HAND,
+                    hint=BY_HAND,
                 )
             self._refuse_shared(node, where[: i + 1], whole=i == len(where) - 1)
         assert node is not None
@@ -195,7 +204,7 @@ class _Document:
         parent, node = self.node(where[:-1]), self.node(where)
         old = parent.keys[parent.items.index(node)]
         if old.anchor:
-            raise RefusedError(f"the key {_spelled(where)} carries a YAML anchor", hint=_BY_HAND)
+            raise RefusedError(f"the key {_spelled(where)} carries a YAML anchor", hint=BY_HAND)
         spelled = self.writer.key(key, _under(where[:-1]), flow=parent.style == "flow")
         splices = [Splice(old.start, old.end, spelled)]
         if not key_only:
@@ -259,7 +268,7 @@ class _Document:
             ):
                 raise RefusedError(
                     f"{_spelled(where)} carries the YAML anchor &{other.value}, which is used elsewhere in the file",
-                    hint=_BY_HAND,
+                    hint=BY_HAND,
                 )
 
     def _verified(self, splices: list[Splice], expected: Any) -> str:
@@ -269,7 +278,7 @@ class _Document:
         except RefusedError:
             found = _MISSING
         if repr(found) != repr(expected):
-            raise RefusedError("the file is laid out in a way that can't be edited in place", hint=_BY_HAND)
+            raise RefusedError("the file is laid out in a way that can't be edited in place", hint=BY_HAND)
         return text
 
 

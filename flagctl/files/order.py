@@ -10,6 +10,14 @@ if TYPE_CHECKING:
 OUTCOMES = ("serve", "rollout", "split", "ramp")
 """An outcome is exactly one of these."""
 
+BESIDE: dict[str, tuple[str, ...]] = {
+    "serve": (),
+    "rollout": ("bucket_by", "salt"),
+    "split": ("bucket_by", "salt", "experiment"),
+    "ramp": ("bucket_by", "salt"),
+}
+"""What may stand beside each outcome."""
+
 FLAG = (
     "description",
     "owner",
