@@ -13,9 +13,9 @@ from typing import Any
 from flagctl.model.condition import AllOf, AnyOf, Condition, InSegment, Not
 from flagctl.model.flag import WHOLE, Experiment, Flag, Outcome, Ramp, Rollout, ScheduleEntry, Serve, Split
 from flagctl.model.repository import Attribute, Environment, Settings
+from flagctl.signing import FORMAT as FORMAT
 
-FORMAT = "flagctl/snapshot/1"
-_ABOUT_THE_PUBLISH = ("version", "commit", "commit_time", "signature")
+_ABOUT_THE_PUBLISH = ("version", "commit", "commit_time", "published_at", "signature")
 
 
 def snapshot(

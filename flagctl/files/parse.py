@@ -28,11 +28,11 @@ from flagctl.model.flag import (
     Split,
     Value,
 )
-from flagctl.model.repository import Attribute, EnvironmentSettings, Expectation, Settings
+from flagctl.model.repository import Attribute, Audience, EnvironmentSettings, Expectation, Key, KeySource, Settings
 from flagctl.problems import Problem, did_you_mean, pointer
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
 _ON_OFF: dict[str, Value] = {"on": True, "off": False}
 _TAKES = {name: operator.takes for name, operator in OPERATORS.items()}
@@ -95,16 +95,34 @@ def settings(data: dict[str, Any], path: str) -> tuple[Settings | None, list[Pro
             promotes_from=said.get("promotes_from", ""),
             protected=said.get("protected", False),
             targets=tuple(said.get("targets", ())),
+            break_glass=tuple(said.get("break_glass", ())),
         )
     check = data.get("check", {})
+    convert = Converter(path, boolean=False)
     found = Settings(
         environments=environments,
         bucketing=data.get("bucketing", "portable"),
         cache_ttl_seconds=int(data.get("defaults", {}).get("cache_ttl_seconds", 300)),
         expired_grace_days=int(check.get("expired_grace_days", 30)),
         severities=check.get("severity", {}),
+        keys=_keys(data.get("keys", ()), convert),
+        signing=KeySource(**data.get("signing", {})),
+        audiences={
+            name: Audience(name=name, tags=tuple(said["tags"]), strip=tuple(said.get("strip", ())))
+            for name, said in data.get("audiences", {}).items()
+        },
     )
-    return found, []
+    return None if convert.problems else found, convert.problems
+
+
+def _keys(data: Sequence[dict[str, str]], convert: Converter) -> tuple[Key, ...]:
+    def time(said: dict[str, str], i: int, field: str) -> int | None:
+        return convert.time(said[field], f"/keys/{i}/{field}") if field in said else None
+
+    return tuple(
+        Key(name=said["name"], public=said["public"], since=time(said, i, "from"), until=time(said, i, "until"))
+        for i, said in enumerate(data)
+    )
 
 
 def attributes(data: dict[str, Any], path: str) -> tuple[dict[str, Attribute] | None, list[Problem]]:

@@ -34,6 +34,32 @@ class EnvironmentSettings(msgspec.Struct, frozen=True, kw_only=True):
     promotes_from: str = ""
     protected: bool = False
     targets: tuple[str, ...] = ()
+    break_glass: tuple[str, ...] = ()
+
+
+class Key(msgspec.Struct, frozen=True, kw_only=True):
+    """The public half of a key as settings spell it; it is believed from `since` on and before `until`."""
+
+    name: str
+    public: str
+    since: int | None = None
+    until: int | None = None
+
+
+class KeySource(msgspec.Struct, frozen=True, kw_only=True):
+    """Where the private half is; at most one is set. env: a variable's name."""
+
+    file: str = ""
+    env: str = ""
+    command: str = ""
+
+
+class Audience(msgspec.Struct, frozen=True, kw_only=True):
+    """Whom a part of each environment is published for: flags with one of `tags`, without what `strip` names."""
+
+    name: str
+    tags: tuple[str, ...]
+    strip: tuple[str, ...] = ()
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
@@ -44,6 +70,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     cache_ttl_seconds: int = 300
     expired_grace_days: int = 30
     severities: dict[str, Literal["error", "warning", "off"]] = {}
+    keys: tuple[Key, ...] = ()
+    signing: KeySource = KeySource()
+    audiences: dict[str, Audience] = {}
 
 
 class Environment(msgspec.Struct, kw_only=True):
