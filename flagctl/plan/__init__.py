@@ -1,0 +1,1 @@
+"""Two trees: what changes between them, for whom, and who has to approve."""
