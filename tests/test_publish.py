@@ -13,10 +13,13 @@ from conftest import SMALL
 from hypothesis import given
 from hypothesis import strategies as st
 
+from flagctl.compile.snapshot import encode
 from flagctl.errors import OutsideError, RefusedError
-from flagctl.publish.publish import history_key, live_key, publish
+from flagctl.publish.draft import Draft
+from flagctl.publish.live import history_key, live_key
+from flagctl.publish.publish import publish
 from flagctl.publish.receipt import Changes, Receipt, changes, document, words
-from flagctl.stores.base import LostRaceError, Stored
+from flagctl.stores.base import LostRaceError, Release, Stored
 from flagctl.stores.folder import FolderStore
 
 A, B, C = (letter * 40 for letter in "abc")
@@ -40,7 +43,13 @@ def snapshot(commit: str | None, environment: str = "production", **flags: Any) 
 
 
 def send(store: FolderStore, what: dict[str, Any], older: bool | None = False, **options: Any) -> Receipt:
-    return publish(what, store, is_ancestor=lambda ours, theirs: older, elapsed=lambda: 0.25, **options)
+    """older: whether it is of an older commit than the live one, None for unknown."""
+    drafted = {name: options.pop(name) for name in ("sign", "beside") if name in options}
+
+    def is_ancestor(first: str, second: str) -> bool | None:
+        return older if older is None or first == what["commit"] else not older
+
+    return publish(Draft(what, **drafted), store, is_ancestor=is_ancestor, elapsed=lambda: 0.25, **options)
 
 
 @pytest.fixture
@@ -124,7 +133,7 @@ def test_a_segment_alone_makes_a_version(store: FolderStore) -> None:
     ("older", "told", "hint"),
     [
         (True, "is of commit aaaaaaaaaaaa, which is newer than bbbbbbbbbbbb", "--allow-older"),
-        (None, "which this clone can't compare with bbbbbbbbbbbb", "git fetch --unshallow"),
+        (None, "which this clone doesn't have", "git fetch --unshallow"),
     ],
 )
 def test_a_commit_that_is_older_or_may_be_is_refused_unless_asked_for(
@@ -140,16 +149,28 @@ def test_a_commit_that_is_older_or_may_be_is_refused_unless_asked_for(
     assert send(store, snapshot(B, x=2), older, allow_older=True).version == 2
 
 
-def test_history_is_asked_whether_ours_came_before_theirs(store: FolderStore) -> None:
+def test_history_is_asked_whether_one_came_before_the_other(store: FolderStore) -> None:
     asked: list[tuple[str, str]] = []
 
-    def is_ancestor(ours: str, theirs: str) -> bool:
-        asked.append((ours, theirs))
-        return False
+    def is_ancestor(first: str, second: str) -> bool:
+        asked.append((first, second))
+        return (first, second) == (A, B)
 
     for commit in (A, B, B):
-        publish(snapshot(commit, x=len(asked), y=commit), store, is_ancestor=is_ancestor, elapsed=lambda: 0.0)
-    assert asked == [(B, A)]
+        draft = Draft(snapshot(commit, x=len(asked), y=commit))
+        publish(draft, store, is_ancestor=is_ancestor, elapsed=lambda: 0.0)
+    assert sorted(asked) == [(A, B), (B, A)]
+
+
+def test_a_commit_whose_history_lacks_the_live_one_is_refused_unless_asked_for(store: FolderStore) -> None:
+    send(store, snapshot(A, x=1))
+    rewritten = Draft(snapshot(B, x=2))
+    with pytest.raises(RefusedError) as caught:
+        publish(rewritten, store, is_ancestor=lambda first, second: False, elapsed=lambda: 0.0)
+    assert "aaaaaaaaaaaa, which is not in the history of bbbbbbbbbbbb" in caught.value.message
+    assert "--allow-older" in caught.value.hint
+    assert live(store)["version"] == 1
+    assert send(store, snapshot(B, x=2), None, allow_older=True).version == 2
 
 
 def test_the_same_commit_compiled_otherwise_is_no_older_one(store: FolderStore) -> None:
@@ -174,7 +195,9 @@ def changed(**fields: Any) -> bytes:
         (b"", "is damaged", "production/history/"),
         (changed()[:-9], "is damaged", "production/history/"),
         (b"\xff\xfe\x00", "is damaged", "production/history/"),
-        (b"[" * 100_000, "is damaged", "production/history/"),
+        (b"[" * 100_000, "is no snapshot", "production/history/"),
+        (b'{"flags":' + b"[" * 100_000, "is damaged", "production/history/"),
+        (changed(x="ä").replace(b"\\u00e4", b"\xe4"), "is damaged", "production/history/"),
         (b"[1]", "is no snapshot", "production/history/"),
         (b'{"hello": 1}', "is no snapshot", "production/history/"),
         (changed(format="flagctl/snapshot/2"), "'flagctl/snapshot/2'", "update flagctl"),
@@ -212,16 +235,57 @@ def test_readers_are_not_asked_to_step_back_after_the_live_file_was_removed_or_r
     assert send(store, snapshot(C, x=11)).version == 6
 
 
-def test_a_publish_that_was_cut_short_is_finished_by_the_next(store: FolderStore) -> None:
-    send(store, snapshot(A, x=1))
-    before = everything(store)[LIVE][0]
-    send(store, snapshot(B, x=2))
-    after = everything(store)
-    store.put(LIVE, before)  # as if killed between the history file and the live one
-    assert send(store, snapshot(B, x=2)).version == 2
-    assert {key: data for key, (data, _) in everything(store).items()} == {
-        key: data for key, (data, _) in after.items()
-    }
+def flagd(document: dict[str, Any]) -> bytes:
+    return json.dumps({"flags": {}, "metadata": {"version": document["version"]}}).encode()
+
+
+def test_what_stands_beside_is_made_of_the_version_that_went_out(store: FolderStore) -> None:
+    receipt = send(store, snapshot(A, x=1), beside={"flagd.json": flagd})
+    assert (receipt.beside, receipt.outcome) == (("flagd.json",), "published")
+    assert json.loads(everything(store)["production/flagd.json"][0])["metadata"]["version"] == 1
+    send(store, snapshot(B, x=2), beside={"flagd.json": flagd})
+    assert json.loads(everything(store)["production/flagd.json"][0])["metadata"]["version"] == 2
+    assert send(store, snapshot(B, x=2), beside={"flagd.json": flagd}).outcome == "unchanged"
+
+
+@pytest.mark.parametrize("lost", ["production/flagd.json", history_key("production", 2, B)])
+def test_a_publish_that_was_cut_short_after_the_swap_is_finished_by_the_next(store: FolderStore, lost: str) -> None:
+    beside = {"flagd.json": flagd}
+    send(store, snapshot(A, x=1), beside=beside)
+    send(store, snapshot(B, x=2), beside=beside)
+    whole = {key: data for key, (data, _) in everything(store).items()}
+    (store.root / lost).unlink()
+    before = everything(store)
+    planned = send(store, snapshot(B, x=2), beside=beside, dry_run=True)
+    assert everything(store) == before
+    done = send(store, snapshot(B, x=2), beside=beside)
+    assert {key: data for key, (data, _) in everything(store).items()} == whole
+    assert (done.outcome, done.version, done.beside) == (planned.outcome, 2, planned.beside)
+    assert (done.outcome == "completed") == ("flagd" in lost)
+    (store.root / lost).unlink()
+    send(store, snapshot(C, x=3), beside=beside)
+    assert (history_key("production", 2, B) in everything(store)) is True
+
+
+def test_a_signature_is_made_of_the_bytes_without_it(store: FolderStore) -> None:
+    signed: list[bytes] = []
+
+    def sign(data: bytes) -> dict[str, Any]:
+        signed.append(data)
+        return {"length": len(data)}
+
+    send(store, snapshot(A, x=1), sign=sign)
+    document = live(store)
+    assert document.pop("signature") == {"length": len(signed[0])}
+    assert encode(document) == signed[0]
+    assert send(store, snapshot(B, x=1), sign=sign).outcome == "unchanged"
+    assert send(store, snapshot(B, x=1)).outcome == "unchanged"
+
+
+def test_another_key_is_a_reason_to_publish_again(store: FolderStore) -> None:
+    send(store, snapshot(A, x=1), sign=lambda data: "old")
+    receipt = send(store, snapshot(A, x=1), sign=lambda data: "new")
+    assert (receipt.outcome, receipt.version, live(store)["signature"]) == ("published", 2, "new")
 
 
 class Forgetful(FolderStore):
@@ -233,7 +297,7 @@ class Forgetful(FolderStore):
 
 
 def test_what_comes_back_is_compared_with_what_was_written(tmp_path: Path) -> None:
-    with pytest.raises(OutsideError, match="gave back other bytes for production/history/1-aaaaaaaaaaaa"):
+    with pytest.raises(OutsideError, match=r"gave back other bytes for production/snapshot\.json"):
         send(Forgetful(tmp_path, "file:x"), snapshot(A, x=1))
 
 
@@ -249,14 +313,57 @@ def test_who_loses_a_race_is_refused_and_the_winner_stays(tmp_path: Path) -> Non
     store = Lockless(tmp_path, "file:x")
     send(store, snapshot(A, x=1))
 
-    def somebody_is_faster(ours: str, theirs: str) -> bool:
-        send(store, snapshot(C, x=3))
-        return False
+    def somebody_is_faster(first: str, second: str) -> bool:
+        if second == A:
+            send(store, snapshot(C, x=3))
+        return second == B
 
     with pytest.raises(LostRaceError):
-        publish(snapshot(B, x=2), store, is_ancestor=somebody_is_faster, elapsed=lambda: 0.0)
+        publish(Draft(snapshot(B, x=2)), store, is_ancestor=somebody_is_faster, elapsed=lambda: 0.0)
     assert (live(store)["version"], live(store)["commit"]) == (2, C)
+    assert store.keys("production/history/") == [history_key("production", 1, A), history_key("production", 2, C)]
     assert send(store, snapshot(B, x=2)).version == 3
+
+
+class Unheard(FolderStore):
+    """A place whose answer gets lost, after the write was done or before."""
+
+    done = True
+
+    def swap(self, key: str, data: bytes, token: str | None) -> None:
+        if self.done:
+            super().swap(key, data, token)
+        raise OutsideError("no answer within 5 seconds")
+
+
+def test_an_answer_that_got_lost_may_have_been_a_yes(tmp_path: Path) -> None:
+    store = Unheard(tmp_path, "file:x")
+    assert send(store, snapshot(A, x=1)).outcome == "published"
+    store.done = False
+    with pytest.raises(OutsideError, match="no answer"):
+        send(store, snapshot(B, x=2))
+    assert live(store)["version"] == 1
+
+
+class Overtaken(FolderStore):
+    """A place where somebody publishes a newer version between our live key and what belongs beside it."""
+
+    overtaking = False
+
+    def release(self, key: str, release: Release, token: str | None) -> None:
+        super().release(key, release, token)
+        if self.overtaking:
+            self.overtaking = False
+            send(self, snapshot(C, x=3), beside={"flagd.json": flagd})
+
+
+def test_who_is_overtaken_leaves_what_the_newer_one_wrote(tmp_path: Path) -> None:
+    store = Overtaken(tmp_path, "file:x")
+    store.overtaking = True
+    assert send(store, snapshot(A, x=1), beside={"flagd.json": flagd}).version == 1
+    assert json.loads((tmp_path / "production/flagd.json").read_bytes())["metadata"]["version"] == 2
+    assert live(store)["version"] == 2
+    assert len(store.keys("production/history/")) == 2
 
 
 FLAGS = st.dictionaries(st.text(max_size=3), st.integers(0, 2), max_size=6)
@@ -310,6 +417,9 @@ def test_a_receipt_in_json() -> None:
                 "commit": A,
                 "digest": "sha256:12",
                 "bytes": 12345,
+                "stored_bytes": None,
+                "beside": [],
+                "caution": "",
                 "seconds": 0.123,
                 "flags": {"added": [*"abcdefghijk"], "changed": [], "removed": ["old"]},
             }

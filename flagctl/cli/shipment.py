@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import msgspec
 
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from flagctl.model.repository import Settings
     from flagctl.problems import Problem
     from flagctl.project import Project
+    from flagctl.publish.draft import Draft
     from flagctl.publish.receipt import Receipt
     from flagctl.stores.base import Store
 
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
 class Shipment(msgspec.Struct, frozen=True):
     """Documents with the stores they go to, and paths whose changes stay at home because nobody committed them."""
 
-    parcels: list[tuple[dict[str, Any], Store]]
+    parcels: list[tuple[Draft, Store]]
     left_out: list[str]
     is_ancestor: Callable[[str, str], bool | None]
 
@@ -33,9 +34,9 @@ class Shipment(msgspec.Struct, frozen=True):
         """Publish one after the other; what was yielded is done when a later one raises."""
         from flagctl.publish.publish import publish
 
-        for document, store in self.parcels:
+        for draft, store in self.parcels:
             yield publish(
-                document,
+                draft,
                 store,
                 is_ancestor=self.is_ancestor,
                 elapsed=_stopwatch(),
@@ -63,6 +64,7 @@ def load(
     from flagctl.history.git import Git
     from flagctl.history.travel import CommitTree
     from flagctl.model import times
+    from flagctl.publish.draft import Draft
 
     if bool(names) == everything:
         raise UsageError("say which environments to publish, or --all", hint="flagctl publish production")
@@ -86,7 +88,8 @@ def load(
             commit=tree.commit,
             commit_time=commit_time,
         )
-        parcels += [(document, store) for store in places]
+        draft = Draft(document)
+        parcels += [(draft, store) for store in places]
     left_out = _uncommitted(git, list(stores)) if git.resolve("HEAD") == tree.commit else []
     return Shipment(parcels, left_out, git.is_ancestor)
 

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import gc
 from collections.abc import Collection, Mapping
-from typing import Any
+from typing import Any, TypeVar
 
 from flagctl.model.condition import AllOf, AnyOf, Condition, InSegment, Not
 from flagctl.model.flag import WHOLE, Experiment, Flag, Outcome, Ramp, Rollout, ScheduleEntry, Serve, Split
 from flagctl.model.repository import Attribute, Environment, Settings
 from flagctl.signing import FORMAT as FORMAT
 
+T = TypeVar("T")
 _ABOUT_THE_PUBLISH = ("version", "commit", "commit_time", "published_at", "signature")
 
 
@@ -62,10 +63,20 @@ def snapshot(
 
 def encode(document: Mapping[str, Any]) -> bytes:
     """The canonical bytes: sorted keys, no blanks, UTF-8, numbers as Python's own json spells them."""
+    return encode_value(document)
+
+
+def encode_value(value: Any) -> bytes:
+    """The canonical bytes of a part of a document."""
     import json
 
-    text = json.dumps(document, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+    text = json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
     return text.encode()
+
+
+def join(parts: Mapping[str, bytes]) -> bytes:
+    """The canonical bytes of a document whose fields are canonical bytes already."""
+    return b"{" + b",".join(encode_value(name) + b":" + parts[name] for name in sorted(parts)) + b"}"
 
 
 def digest(data: bytes) -> str:
@@ -75,7 +86,7 @@ def digest(data: bytes) -> str:
     return f"sha256:{hashlib.sha256(data).hexdigest()}"
 
 
-def content(document: Mapping[str, Any]) -> dict[str, Any]:
+def content(document: Mapping[str, T]) -> dict[str, T]:
     """What a document says apart from when and by whom it was published: equal when nothing changed."""
     return {name: value for name, value in document.items() if name not in _ABOUT_THE_PUBLISH}
 

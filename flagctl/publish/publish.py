@@ -1,49 +1,33 @@
-"""Publish: make a compiled snapshot the live one of its environment, or say why not (DESIGN 4)."""
+"""Publish: make a compiled snapshot the live one of its environment, or say why not (DESIGN 4).
+
+The swap of the live key decides: who loses it has written nothing. What stands beside it (the flagd definition,
+subsets) and its entry in the history follow, and the next publish writes them should this one die before.
+"""
 
 from __future__ import annotations
 
-import json
-import re
 from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any
 
-import msgspec
-
-from flagctl.compile.snapshot import FORMAT, content, digest, encode
+from flagctl.compile.snapshot import content, digest
 from flagctl.errors import OutsideError, RefusedError
-from flagctl.publish.receipt import Outcome, Receipt, changes
+from flagctl.publish.draft import Draft
+from flagctl.publish.live import Live, history_key, live_key, read_live
+from flagctl.publish.receipt import Receipt, changes
+from flagctl.stores.base import LostRaceError, Release
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from flagctl.stores.base import Store
+    from flagctl.stores.base import Store, Stored
 
-_FAMILY = re.compile(r"flagctl/snapshot/[0-9]+")
-_COMMIT = re.compile(r"[0-9a-f]{7,64}")
 _COMMIT_LENGTH = 12
-
-
-class _Live(msgspec.Struct, frozen=True):
-    """What is live, verified."""
-
-    document: dict[str, Any]
-    data: bytes
-    token: str
-    version: int
-
-
-def live_key(environment: str) -> str:
-    """Where readers look."""
-    return f"{environment}/snapshot.json"
-
-
-def history_key(environment: str, version: int, commit: str) -> str:
-    """Where a version stays for good."""
-    return f"{environment}/history/{version}-{commit[:_COMMIT_LENGTH]}.json"
+_ATTEMPTS = 20
+"""How often a key beside the live one is tried again while other publishers write it."""
 
 
 def publish(
-    document: dict[str, Any],
+    draft: Draft,
     store: Store,
     *,
     is_ancestor: Callable[[str, str], bool | None],
@@ -51,41 +35,136 @@ def publish(
     allow_older: bool = False,
     dry_run: bool = False,
 ) -> Receipt:
-    """Make `document` live in `store` under the next version, and say what changed.
+    """Make a draft live in `store` under the next version, and say what changed.
 
-    document: a compiled snapshot of a commit; its version does not count.
     is_ancestor: (a, b) to whether commit a is b or came before it; None when the history can't tell.
     elapsed: seconds since the publish began.
 
     Raises RefusedError for a commit older than the live one (unless `allow_older`) and for a live file
-    that this must not overwrite, OutsideError when the store fails or gives back other bytes.
+    that this must not overwrite, LostRaceError when somebody else was faster, OutsideError when the store
+    fails or gives back other bytes.
     """
-    environment = document["environment"]
+    environment, commit = draft.environment, draft.document["commit"]
     with nullcontext() if dry_run else store.hold(environment):
-        live = _read_live(store, environment)
-        # Bytes are compared, not data: to Python 1, 1.0 and true are equal, to a flag they are not.
-        if live is not None and encode(content(live.document)) == encode(content(document)):
-            return _receipt("unchanged", store, live, live.document, live.data, elapsed)
+        live = read_live(store, environment)
+        if live is not None and _says_the_same(live, draft):
+            return _complete(live, draft, store, elapsed, dry_run)
         if live is not None and not allow_older:
-            _refuse_older(document, live.document.get("commit"), is_ancestor, store.url)
-        document = {**document, "version": _next_version(store, document, live.version if live else 0)}
-        data = encode(document)
+            _refuse_older(commit, live.commit, environment, is_ancestor, store.url)
+        before = live.version if live else 0
+        version = store.newest(environment, before) + 1
+        document, data = draft.final(version=version)
         if dry_run:
-            return _receipt("planned", store, live, document, data, elapsed)
-        _write(store, document, data, live.token if live else None)
-        return _receipt("published", store, live, document, data, elapsed)
+            return _receipt("planned", store, live, draft, document, data, elapsed)
+        beside = draft.companions(document, data)
+        about = {"version": str(version), "commit": commit or "", "digest": digest(data)}
+        if live is not None:
+            # Its publisher may have died before it came to this.
+            store.keep(history_key(environment, before, live.commit), live.stored.data)
+        stored = _release(store, environment, Release(data, beside, about), live.stored.token if live else None)
+        _follow(store, environment, data, beside)
+        _keep(store, history_key(environment, version, commit), data)
+        return _receipt("published", store, live, draft, document, data, elapsed, stored=stored, wrote=tuple(beside))
+
+
+def _says_the_same(live: Live, draft: Draft) -> bool:
+    # Bytes are compared, not data: to Python 1, 1.0 and true are equal, to a flag they are not.
+    if content(live.parts) != draft.parts:
+        return False
+    return draft.sign is None or draft.final(**live.about())[1] == live.stored.data
+
+
+def _complete(live: Live, draft: Draft, store: Store, elapsed: Callable[[], float], dry_run: bool) -> Receipt:
+    """What is live stays; what its publisher did not come to is written."""
+    data = live.stored.data
+    document, _ = draft.final(**live.about())
+    beside = draft.companions(document, data)
+    missing = [key for key, wanted in beside.items() if (found := store.get(key)) is None or found.data != wanted]
+    if not dry_run:
+        _follow(store, draft.environment, data, {key: beside[key] for key in missing})
+        _keep(store, history_key(draft.environment, live.version, live.commit), data)
+    outcome: Any = "completed" if missing else "unchanged"
+    return _receipt(outcome, store, live, draft, document, data, elapsed, stored=live.stored, wrote=tuple(missing))
+
+
+def _release(store: Store, environment: str, release: Release, token: str | None) -> Stored:
+    """Swap the live key and read it back, which alone decides: an answer that got lost may have been a yes."""
+    key = live_key(environment)
+    failure: OutsideError | LostRaceError | None = None
+    try:
+        store.release(key, release, token)
+    except (OutsideError, LostRaceError) as error:
+        failure = error
+    try:
+        found = store.get(key)
+    except OutsideError as error:
+        raise failure or OutsideError(
+            f"{store.url} took version {release.about['version']} of {environment}, but it can't be read back: "
+            f"{error.message}",
+            hint="publish again; when it is live this is seen, and nothing is written twice",
+        ) from error
+    if found is not None and found.data == release.data:
+        return found
+    if failure is None:
+        live = read_live(store, environment)
+        if live is not None and live.version > int(release.about["version"]):
+            return live.stored  # it was live, and somebody went on from it
+        raise OutsideError(
+            f"{store.url} gave back other bytes for {key} than were written",
+            hint="don't rely on this version: look at the place itself, then publish again",
+        )
+    raise failure
+
+
+def _follow(store: Store, environment: str, data: bytes, beside: dict[str, bytes]) -> None:
+    """Write and read back what stands beside the live snapshot, while it is the live one.
+
+    The key's token is read before the live snapshot is. So a newer version's publisher, who writes these keys
+    after the live one, either is seen here or makes the swap fail.
+    """
+    for key, wanted in beside.items():
+        for _ in range(_ATTEMPTS):
+            found = store.get(key)
+            if found is not None and found.data == wanted:
+                break
+            live = store.get(live_key(environment))
+            if live is None or live.data != data:
+                return  # a newer version is live, and its publisher writes the rest
+            try:
+                store.swap(key, wanted, found.token if found else None)
+            except LostRaceError:
+                continue
+        else:
+            raise OutsideError(
+                f"{store.url} doesn't keep {key} as it is written; the snapshot itself is live",
+                hint="look whether something else writes there, then publish again",
+            )
+
+
+def _keep(store: Store, key: str, data: bytes) -> None:
+    try:
+        store.keep(key, data)
+    except OutsideError as error:
+        raise OutsideError(
+            f"the snapshot is live, but not yet in the history: {error.message}",
+            hint="publish again: only what is missing is written",
+        ) from error
 
 
 def _receipt(
-    outcome: Outcome,
+    outcome: Any,
     store: Store,
-    live: _Live | None,
+    live: Live | None,
+    draft: Draft,
     document: dict[str, Any],
     data: bytes,
     elapsed: Callable[[], float],
+    *,
+    stored: Stored | None = None,
+    wrote: tuple[str, ...] = (),
 ) -> Receipt:
     return Receipt(
-        environment=document["environment"],
+        environment=draft.environment,
         target=store.url,
         outcome=outcome,
         version=document["version"],
@@ -93,90 +172,45 @@ def _receipt(
         commit=document.get("commit"),
         digest=digest(data),
         bytes=len(data),
-        changes=changes(live.document["flags"] if live else {}, document["flags"]),
+        stored_bytes=stored.size if stored else None,
+        beside=tuple(key.partition("/")[2] for key in wrote),
+        changes=changes(live.flags if live else {}, draft.flags),
+        caution=store.caution,
         seconds=elapsed(),
     )
 
 
-def _write(store: Store, document: dict[str, Any], data: bytes, token: str | None) -> None:
-    live = live_key(document["environment"])
-    own = history_key(document["environment"], document["version"], document["commit"])
-    store.put(own, data)
-    store.swap(live, data, token)
-    for key in (own, live):
-        found = store.get(key)
-        if found is None or found.data != data:
-            raise OutsideError(
-                f"{store.url} gave back other bytes for {key} than were written",
-                hint="don't rely on this version: look at the place itself, then publish again",
-            )
-
-
 def _refuse_older(
-    document: dict[str, Any], theirs: str | None, is_ancestor: Callable[[str, str], bool | None], target: str
+    ours: str,
+    theirs: str | None,
+    environment: str,
+    is_ancestor: Callable[[str, str], bool | None],
+    target: str,
 ) -> None:
-    ours = document["commit"]
+    """Raise RefusedError unless our commit has the live one in its history."""
     if ours == theirs:
         return
-    where = f"{document['environment']} at {target}"
-    older = is_ancestor(ours, theirs) if theirs else None
-    of = f"commit {theirs[:_COMMIT_LENGTH]}" if theirs else "no commit"
+    where, mine = f"{environment} at {target}", ours[:_COMMIT_LENGTH]
+    if theirs is None:
+        raise RefusedError(
+            f"{where} is of no commit, so {mine} may be older", hint="publish without comparing: --allow-older"
+        )
+    older, newer = is_ancestor(ours, theirs), is_ancestor(theirs, ours)
+    where += f" is of commit {theirs[:_COMMIT_LENGTH]}"
     if older:
         raise RefusedError(
-            f"{where} is of {of}, which is newer than {ours[:_COMMIT_LENGTH]}",
+            f"{where}, which is newer than {mine}",
             hint="publish a newer commit, or go back on purpose with --allow-older",
         )
-    if older is None:
+    if older is None or newer is None:
         raise RefusedError(
-            f"{where} is of {of}, which this clone can't compare with {ours[:_COMMIT_LENGTH]}",
-            hint="fetch the whole history (git fetch --unshallow; in GitHub Actions fetch-depth: 0), "
-            "or publish without comparing: --allow-older",
+            f"{where}, which this clone doesn't have, so it can't be compared with {mine}",
+            hint="fetch the whole history (git fetch --unshallow; in GitHub Actions fetch-depth: 0); if the branch was "
+            "rewritten (git push --force) and that commit is gone for good, publish without comparing: --allow-older",
         )
-
-
-def _next_version(store: Store, document: dict[str, Any], live: int) -> int:
-    """One above all that were ever written, so that no reader is ever asked to step back.
-
-    Live and newest differ after somebody removed or restored the live file, and after a publisher died
-    between its history file and the live one: publishing the same again finishes that publish.
-    """
-    environment, commit = document["environment"], document["commit"]
-    names = (key.rpartition("/")[2].partition("-")[0] for key in store.keys(f"{environment}/history/"))
-    newest = max((int(name) for name in names if name.isascii() and name.isdigit()), default=0)
-    if newest > live:
-        recorded = store.get(history_key(environment, newest, commit))
-        if recorded is not None and recorded.data == encode({**document, "version": newest}):
-            return newest
-    return max(newest, live) + 1
-
-
-def _read_live(store: Store, environment: str) -> _Live | None:
-    found = store.get(live_key(environment))
-    if found is None:
-        return None
-    where = f"{live_key(environment)} at {store.url}"
-    repair = f"put the newest file of {environment}/history/ in its place, or remove it and publish again"
-    try:
-        document = json.loads(found.data)
-    except ValueError as error:
-        raise RefusedError(f"{where} is damaged: {error}", hint=repair) from None
-    except RecursionError:
-        raise RefusedError(f"{where} is damaged: it is nested too deeply", hint=repair) from None
-    if not isinstance(document, dict) or not isinstance(document.get("format"), str):
-        raise RefusedError(f"{where} is no snapshot", hint=repair)
-    if document["format"] != FORMAT:
-        newer = _FAMILY.fullmatch(document["format"])
+    if not newer:
         raise RefusedError(
-            f"{where} is in the format {document['format']!r}; this flagctl writes {FORMAT!r}",
-            hint="update flagctl; an older one must not take over" if newer else repair,
+            f"{where}, which is not in the history of {mine}: the branch was rewritten (git push --force), "
+            "or this is another branch",
+            hint="merge what is live into what you publish, or replace it on purpose with --allow-older",
         )
-    if document.get("environment") != environment:
-        raise RefusedError(
-            f"{where} holds the environment {document.get('environment')!r}, not {environment!r}",
-            hint="was it copied there, or is this another repository's target? look at `targets` in flags/flagctl.yaml",
-        )
-    version, flags, commit = (document.get(key) for key in ("version", "flags", "commit"))
-    commit_is_one = commit is None or (isinstance(commit, str) and _COMMIT.fullmatch(commit))
-    if type(version) is not int or version < 0 or not isinstance(flags, dict) or not commit_is_one:
-        raise RefusedError(f"{where} is damaged: its version, commit or flags make no sense", hint=repair)
-    return _Live(document, found.data, found.token, version)

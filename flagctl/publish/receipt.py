@@ -6,13 +6,11 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import msgspec
 
-from flagctl.compile.snapshot import encode
-
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
 FORMAT = "flagctl/receipt/1"
-Outcome = Literal["published", "unchanged", "planned"]
+Outcome = Literal["published", "unchanged", "completed", "planned"]
 _NAMED = 8
 """How many flag keys a line of words lists before it counts the rest."""
 
@@ -28,9 +26,12 @@ class Changes(msgspec.Struct, frozen=True):
 class Receipt(msgspec.Struct, frozen=True, kw_only=True):
     """One environment at one target.
 
-    outcome: `unchanged` when what was live already says the same; `planned` when it was a dry run.
-    version, commit, digest, bytes: of what is live now, or would be.
+    outcome: `unchanged` when what was live already says the same, `completed` when something beside it was missing;
+    `planned` when it was a dry run.
+    version, commit, digest, bytes: of what is live now, or would be. stored_bytes: as the target keeps it.
+    beside: names of what was written beside the snapshot.
     previous_version: None when nothing was live.
+    caution: what the target can't promise; may be empty.
     seconds: how long it took.
     """
 
@@ -44,13 +45,16 @@ class Receipt(msgspec.Struct, frozen=True, kw_only=True):
     bytes: int
     changes: Changes
     seconds: float
+    stored_bytes: int | None = None
+    beside: tuple[str, ...] = ()
+    caution: str = ""
 
 
 def changes(before: Mapping[str, Any], after: Mapping[str, Any]) -> Changes:
-    """What two snapshots' `flags` have not in common."""
+    """What two snapshots' `flags` have not in common, each flag as it is spelled."""
     return Changes(
         added=tuple(sorted(after.keys() - before.keys())),
-        changed=tuple(sorted(key for key in after.keys() & before.keys() if encode(after[key]) != encode(before[key]))),
+        changed=tuple(sorted(key for key in after.keys() & before.keys() if after[key] != before[key])),
         removed=tuple(sorted(before.keys() - after.keys())),
     )
 
@@ -72,17 +76,29 @@ def words(receipt: Receipt) -> str:
     title = f"{receipt.environment} -> {receipt.target}: "
     if receipt.outcome == "unchanged":
         return title + f"version {receipt.version} is live already, nothing to do"
+    if receipt.outcome == "completed":
+        return title + f"version {receipt.version} is live already; missing beside it was {', '.join(receipt.beside)}"
     before = "the first" if receipt.previous_version is None else f"after version {receipt.previous_version}"
     verb = "published" if receipt.outcome == "published" else "would publish"
     lines = [
         ("commit", commit),
         ("flags", "; ".join(_flag_words(receipt.changes)) or "none changed, only segments or settings did"),
         ("digest", receipt.digest),
-        ("size", f"{receipt.bytes:,} bytes in {receipt.seconds:.2f} s"),
+        ("size", _size(receipt)),
     ]
+    if receipt.beside:
+        lines.append(("beside", ", ".join(receipt.beside)))
+    if receipt.caution:
+        lines.append(("caution", receipt.caution))
     return "\n".join(
         [title + f"{verb} version {receipt.version}, {before}", *(f"  {label:<8}{text}" for label, text in lines)]
     )
+
+
+def _size(receipt: Receipt) -> str:
+    kept = receipt.stored_bytes
+    packed = f", {kept:,} compressed," if kept and kept != receipt.bytes else ""
+    return f"{receipt.bytes:,} bytes{packed} in {receipt.seconds:.2f} s"
 
 
 def _flag_words(what: Changes) -> Iterable[str]:

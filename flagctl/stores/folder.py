@@ -18,11 +18,13 @@ import time
 from typing import TYPE_CHECKING
 
 from flagctl.errors import OutsideError
-from flagctl.stores.base import LostRaceError, Stored
+from flagctl.stores.base import UNCHANGED, LostRaceError, Stored, history_prefix, newest_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
+
+    from flagctl.stores.base import Release
 
 _LOCK = ".lock"
 _TEMPORARY = ".tmp"
@@ -111,20 +113,37 @@ def _lock(descriptor: int, path: Path) -> None:
 class FolderStore:
     """A folder on this machine. One object serves one thread."""
 
+    caution = ""
+
     def __init__(self, root: Path, url: str) -> None:
         self.root = root
         self.url = url
         self._held: set[str] = set()
 
     def get(self, key: str) -> Stored | None:
-        """See Store. The token is a digest of the bytes."""
+        """See Store. The token is a digest of the bytes and a mark of the file."""
         path = self.root / key
         with _outside("read", path):
             try:
-                data = path.read_bytes()
+                with path.open("rb") as file:
+                    data, status = file.read(), os.fstat(file.fileno())
             except FileNotFoundError:
                 return None
-        return Stored(data, hashlib.sha256(data).hexdigest())
+        token = f"{hashlib.sha256(data).hexdigest()}@{_mark(status)}"
+        return Stored(data, token, len(data), status.st_mtime)
+
+    def read_if_changed(self, key: str, token: str) -> Stored | None:
+        """See Reader. A file that is the same by number, size and time is not read."""
+        path = self.root / key
+        with _outside("read", path):
+            try:
+                mark = _mark(path.stat())
+            except FileNotFoundError:
+                return None
+        if token.endswith(f"@{mark}"):
+            return UNCHANGED
+        found = self.get(key)
+        return UNCHANGED if found is not None and _same(found.token, token) else found
 
     def put(self, key: str, data: bytes) -> None:
         """See Store."""
@@ -135,10 +154,23 @@ class FolderStore:
         """See Store."""
         with self.hold(_environment(key)):
             found = self.get(key)
-            if (found.token if found else None) != token:
+            if (token is None) != (found is None) or (found and token and not _same(found.token, token)):
                 raise LostRaceError(
                     f"{self.root / key} was changed by somebody else meanwhile", hint="look at it, then publish again"
                 )
+            self.put(key, data)
+
+    def release(self, key: str, release: Release, token: str | None) -> None:
+        """See Store."""
+        self.swap(key, release.data, token)
+
+    def newest(self, environment: str, live: int) -> int:
+        """See Store."""
+        return newest_of(self.keys(history_prefix(environment)), live)
+
+    def keep(self, key: str, data: bytes) -> None:
+        """See Store."""
+        if not (self.root / key).exists():
             self.put(key, data)
 
     def keys(self, prefix: str) -> list[str]:
@@ -179,6 +211,14 @@ class FolderStore:
                 raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR))
             if not os.access(place, os.W_OK | os.X_OK):
                 raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+
+
+def _mark(status: os.stat_result) -> str:
+    return f"{status.st_ino}.{status.st_size}.{status.st_mtime_ns}"
+
+
+def _same(one: str, other: str) -> bool:
+    return one.partition("@")[0] == other.partition("@")[0]
 
 
 def _environment(key: str) -> str:

@@ -1,0 +1,67 @@
+"""A compiled document on its way to several targets: each part is turned into bytes once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from functools import cached_property
+from typing import Any
+
+import msgspec
+
+from flagctl.compile.snapshot import content, encode_value, join
+
+Maker = Callable[[dict[str, Any]], bytes]
+"""Makes the bytes of something that stands beside the live snapshot from the final document."""
+
+
+class Draft:
+    """A snapshot document whose version is not settled.
+
+    sign: the `signature` of canonical bytes without one. It must give the same for the same bytes, or what is
+    live already would be published again and again.
+    beside: names such as `flagd.json` to what makes their bytes.
+    """
+
+    def __init__(
+        self,
+        document: dict[str, Any],
+        *,
+        sign: Callable[[bytes], Any] | None = None,
+        beside: Mapping[str, Maker] | None = None,
+    ) -> None:
+        self.document = {name: value for name, value in document.items() if name != "signature"}
+        self.environment: str = document["environment"]
+        self.sign = sign
+        self.beside = dict(beside or {})
+        self._parts = {name: encode_value(value) for name, value in self.document.items()}
+        self._made: dict[tuple[str, bytes], bytes] = {}
+
+    @cached_property
+    def flags(self) -> dict[str, msgspec.Raw]:
+        """Each flag as it is spelled."""
+        return msgspec.json.decode(self._parts["flags"], type=dict[str, msgspec.Raw])
+
+    @property
+    def parts(self) -> dict[str, bytes]:
+        """The canonical bytes of what the document says, by field, without when and by whom it was published."""
+        return content(self._parts)
+
+    def final(self, **about: Any) -> tuple[dict[str, Any], bytes]:
+        """The document with these fields, signed, and its canonical bytes."""
+        document = {**self.document, **about}
+        parts = {**self._parts, **{name: encode_value(value) for name, value in about.items()}}
+        data = join(parts)
+        if self.sign is None:
+            return document, data
+        document["signature"] = signature = self.sign(data)
+        return document, join({**parts, "signature": encode_value(signature)})
+
+    def companions(self, document: dict[str, Any], data: bytes) -> dict[str, bytes]:
+        """Keys and bytes of what stands beside a final document; made once for the same bytes."""
+        found = {}
+        for name, make in self.beside.items():
+            known = self._made.get((name, data))
+            if known is None:
+                known = self._made[name, data] = make(document)
+            found[f"{self.environment}/{name}"] = known
+        return found

@@ -1,0 +1,91 @@
+"""What is live at a target, read with care: it may be damaged, somebody else's, or a newer flagctl's."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from flagctl.compile.snapshot import FORMAT
+from flagctl.errors import RefusedError
+
+if TYPE_CHECKING:
+    from flagctl.stores.base import Reader, Stored
+
+_FAMILY = re.compile(r"flagctl/snapshot/[0-9]+")
+_COMMIT = re.compile(r"[0-9a-f]{7,64}")
+_COMMIT_LENGTH = 12
+
+
+class Live(msgspec.Struct, frozen=True):
+    """A live snapshot that makes sense.
+
+    parts: its fields as they are spelled; flags: each flag as it is spelled.
+    """
+
+    parts: dict[str, bytes]
+    flags: dict[str, msgspec.Raw]
+    stored: Stored
+    version: int
+    commit: str | None
+
+    def about(self) -> dict[str, Any]:
+        """The fields that say when and by whom it was published."""
+        names = ("version", "commit", "commit_time", "published_at")
+        return {name: msgspec.json.decode(self.parts[name]) for name in names if name in self.parts}
+
+
+def live_key(environment: str) -> str:
+    """Where readers look."""
+    return f"{environment}/snapshot.json"
+
+
+def history_key(environment: str, version: int, commit: str | None) -> str:
+    """Where a version stays for good."""
+    return f"{environment}/history/{version}-{(commit or 'none')[:_COMMIT_LENGTH]}.json"
+
+
+def read_live(store: Reader, environment: str) -> Live | None:
+    """What is live, None when nothing is; raises RefusedError for what must not be taken for a snapshot."""
+    found = store.get(live_key(environment))
+    if found is None:
+        return None
+    where = f"{live_key(environment)} at {store.url}"
+    repair = f"put the newest file of {environment}/history/ in its place, or remove it and publish again"
+    try:
+        parts = msgspec.json.decode(found.data, type=dict[str, msgspec.Raw])
+        decoded = {name: msgspec.json.decode(part) for name, part in parts.items() if name != "flags"}
+        found.data.decode()  # raw parts are not looked into
+    except msgspec.ValidationError:
+        raise RefusedError(f"{where} is no snapshot", hint=repair) from None
+    except (msgspec.DecodeError, ValueError) as error:
+        raise RefusedError(f"{where} is damaged: {error}", hint=repair) from None
+    except RecursionError:
+        raise RefusedError(f"{where} is damaged: it is nested too deeply", hint=repair) from None
+    if not isinstance(decoded.get("format"), str):
+        raise RefusedError(f"{where} is no snapshot", hint=repair)
+    if decoded["format"] != FORMAT:
+        newer = _FAMILY.fullmatch(decoded["format"])
+        raise RefusedError(
+            f"{where} is in the format {decoded['format']!r}; this flagctl writes {FORMAT!r}",
+            hint="update flagctl; an older one must not take over" if newer else repair,
+        )
+    if decoded.get("environment") != environment:
+        raise RefusedError(
+            f"{where} holds the environment {decoded.get('environment')!r}, not {environment!r}",
+            hint="was it copied there, or is this another repository's target? look at `targets` in flags/flagctl.yaml",
+        )
+    version, commit = decoded.get("version"), decoded.get("commit")
+    flags = _flags(parts.get("flags"))
+    commit_is_one = commit is None or (isinstance(commit, str) and _COMMIT.fullmatch(commit))
+    if type(version) is not int or version < 0 or flags is None or not commit_is_one:
+        raise RefusedError(f"{where} is damaged: its version, commit or flags make no sense", hint=repair)
+    return Live({name: bytes(part) for name, part in parts.items()}, flags, found, version, commit)
+
+
+def _flags(raw: msgspec.Raw | None) -> dict[str, msgspec.Raw] | None:
+    try:
+        return None if raw is None else msgspec.json.decode(raw, type=dict[str, msgspec.Raw])
+    except msgspec.DecodeError:
+        return None
