@@ -7,11 +7,12 @@ from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from flagctl.errors import UsageError
+from flagctl.errors import ProblemsError, UsageError
 
 if TYPE_CHECKING:
     from flagctl.files.repository import Reading
     from flagctl.files.walk import Tree
+    from flagctl.model.repository import Settings
 
 Progress = Callable[[str], AbstractContextManager[Callable[[int, int], None]]]
 SETTINGS = "flags/flagctl.yaml"
@@ -66,6 +67,19 @@ class Project:
 
         with self.progress("reading flag files") as report:
             return read_repository(tree or self.tree, cache=Cache.beside(self.root), report=report)
+
+    def settings(self) -> Settings:
+        """The settings alone; raises ProblemsError when they make no sense."""
+        from flagctl.files.understand import understand
+        from flagctl.files.walk import Entry
+
+        parsed = understand(Entry(SETTINGS, "settings"), self.tree.read(SETTINGS))
+        if parsed.model is None:
+            raise ProblemsError(
+                f"{SETTINGS} has problems", parsed.problems, hint=f"flagctl check {SETTINGS} shows where"
+            )
+        settings: Settings = parsed.model
+        return settings
 
     def closure(self, environment: str, key: str) -> Reading:
         """Settings, attributes, and one flag with all it needs."""

@@ -38,6 +38,7 @@ COMMANDS: dict[str, dict[str, str]] = {
     "Set up": {
         "init": "Start a flag repository, or complete one.",
         "config": "Show the settings in force.",
+        "key": "Make, list and rotate the keys that sign snapshots.",
         "doctor": "Look for what would stand in your way.",
         "completion": "Print a script that completes commands, environments and keys.",
         "tour": "See the whole loop in a temporary repository.",

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from flagctl.errors import ProblemsError
 from flagctl.problems import parts_of
 
 if TYPE_CHECKING:
-    from flagctl.model.repository import Settings
     from flagctl.project import Project
 
 FORMAT = "flagctl/config/1"
@@ -19,15 +17,11 @@ def effective(project: Project) -> dict[str, Any]:
     """The document of `config show`. Raises ProblemsError when the settings file makes no sense."""
     from flagctl.files.locate import locate
     from flagctl.files.read import load
-    from flagctl.files.understand import understand
-    from flagctl.files.walk import SETTINGS, Entry, classify
+    from flagctl.files.walk import SETTINGS, classify
 
+    settings = project.settings()
     raw = project.tree.read(SETTINGS)
     text = raw.decode("utf-8-sig", "replace")
-    parsed = understand(Entry(SETTINGS, "settings"), raw)
-    if parsed.model is None:
-        raise ProblemsError(f"{SETTINGS} has problems", parsed.problems, hint=f"flagctl check {SETTINGS} shows where")
-    settings: Settings = parsed.model
     written, _ = load(raw, SETTINGS)
 
     def origin(pointer: str) -> str:

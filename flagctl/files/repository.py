@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import gc
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -14,6 +14,7 @@ from flagctl.files.walk import ATTRIBUTES, KEY, SETTINGS, Entry, Tree, classify
 from flagctl.model.condition import AllOf, AnyOf, Condition, InSegment, Not
 from flagctl.model.repository import Environment, Repository, Settings
 from flagctl.problems import Problem
+from flagctl.signing import PRIVATE
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -142,6 +143,16 @@ class _Reader:
     def problem(self, rule: str, message: str, path: str, hint: str = "") -> None:
         self.reading.problems.append(Problem(rule=rule, message=message, file=path, hint=hint))
 
+    def private_key(self, path: str, raw: bytes) -> None:
+        if b"rivate" in raw or b"PRIVATE" in raw:
+            for found in PRIVATE.finditer(raw):
+                line = raw.count(b"\n", 0, found.start()) + 1
+                column = found.start() - raw.rfind(b"\n", 0, found.start())
+                message, hint = "a private key lies here", "replace the key: flagctl rule show private-key"
+                self.reading.problems.append(
+                    Problem(rule="private-key", message=message, file=path, hint=hint, line=line, column=column)
+                )
+
     def refused(self) -> None:
         for path, why in sorted(self.tree.refused.items()):
             if path.endswith((".yaml", ".yml")) or "." not in path.rpartition("/")[2]:
@@ -175,6 +186,7 @@ class _Reader:
             self.problem("file-access", error.message, path, error.hint)
             return None
         reading.files.add(path)
+        self.private_key(path, raw)
         parsed = None if self.cache is None else self.cache.get(entry, raw)
         if parsed is None:
             parsed = understand(entry, raw, bulk=self.bulk)
@@ -227,6 +239,8 @@ class _Reader:
                 place.segments[name] = model
 
     def _take_other(self, path: str) -> None:
+        with suppress(OutsideError):
+            self.private_key(path, self.tree.read(path))
         stem, _, ending = path.rpartition(".")
         if ending.lower() in ("yml", "yaml") and ending != "yaml":
             self.problem("file-name", f"a file that ends in .{ending} is not read", path, f"rename it to {stem}.yaml")
