@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import base64
 import json
+from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -11,6 +14,7 @@ from snapshots import snapshot as whole_of
 
 from flagctl.compile.audience import private, subset, withheld
 from flagctl.model.repository import Audience
+from flagctl.signing import ONE_LINE, PrivateKey, PublicKey, public_line, verify
 
 WEB = Audience(name="web", tags=("web", "app"))
 
@@ -145,3 +149,63 @@ def test_kills_of_other_flags_are_not_told() -> None:
     assert subset(document(flags) | {"kills": {"a": 5, "b": 6}}, WEB)["kills"] == {"a": 5}
     assert "kills" not in subset(document(flags) | {"kills": {"b": 6}, "signature": {}}, WEB)
     assert "signature" not in subset(document(flags) | {"signature": {}}, WEB)
+
+
+LINE = ONE_LINE + base64.b64encode(b"7" * 32).decode()
+MINE = PrivateKey.read(LINE, origin="it")
+
+
+@pytest.fixture
+def public_repo(repo: Path, git: Callable[..., str]) -> Path:
+    """The small repository with an audience and a key; nothing private in wishlist-edit's way."""
+    settings = repo / "flags/flagctl.yaml"
+    key = f'keys: [{{name: k, public: "{public_line(MINE.public, "x")}"}}]\n'
+    settings.write_text(f"{settings.read_text()}audiences: {{web: {{tags: [web], strip: [owner]}}}}\n{key}")
+    for file in repo.glob("flags/*/wishlist-gallery.yaml"):
+        file.write_text(
+            file.read_text().replace('attribute: email, ends_with: "@example.com"', "attribute: country, equals: DE")
+        )
+    git(repo, "commit", "-qam", "For browsers")
+    return repo
+
+
+def test_an_audience_is_published_beside_the_whole_and_signed_by_itself(
+    public_repo: Path, flagctl: Callable[..., Any]
+) -> None:
+    signing = {"FLAGCTL_SIGNING_KEY": LINE}
+    done = flagctl("publish", "production", "--json", env=signing)
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["receipts"][0]["beside"] == ["web/snapshot.json"]
+    file = public_repo / "published/production/web/snapshot.json"
+    keys = [PublicKey(name="k", raw=MINE.public)]
+    verdict = verify(file.read_bytes(), keys, environment="production", audience="web", now=0)
+    assert verdict.ok, verdict
+    document = verdict.document or {}
+    assert (document["version"], set(document["flags"])) == (1, {"wishlist-gallery"})
+    assert "owner" not in document["flags"]["wishlist-gallery"]["metadata"]
+    file.write_bytes(file.read_bytes().replace(b"DE", b"AT"))
+    assert verify(file.read_bytes(), keys, environment="production", audience="web", now=0).state == "bad-signature"
+    done = flagctl("publish", "production", env=signing)
+    assert "version 1 is live already; missing beside it was web/snapshot.json" in done.stdout, done.stderr
+    assert verify(file.read_bytes(), keys, environment="production", audience="web", now=0).ok
+
+
+def test_build_makes_one_audiences_part(public_repo: Path, flagctl: Callable[..., Any], tmp_path: Path) -> None:
+    done = flagctl("build", "production", "--audience", "web")
+    assert (done.returncode, json.loads(done.stdout)["audience"]) == (0, "web"), done.stderr
+    assert "production for web of commit" in done.stderr
+    assert "1 flags" in done.stderr
+    assert flagctl("build", "--all", "--audience", "web", "-o", tmp_path / "out").returncode == 0
+    assert (tmp_path / "out/production/web/snapshot.json").read_text() == done.stdout
+    done = flagctl("build", "production", "--audience", "wep")
+    assert (done.returncode, "did you mean web?" in done.stderr) == (2, True)
+
+
+def test_check_tells_what_keeps_a_flag_from_its_audience(public_repo: Path, flagctl: Callable[..., Any]) -> None:
+    assert flagctl("check").returncode == 0
+    file = public_repo / "flags/production/wishlist-gallery.yaml"
+    file.write_text(file.read_text() + "overrides:\n  on: [u1, ada@example.com]\n")
+    done = flagctl("check")
+    assert done.returncode == 1
+    place = "flags/production/wishlist-gallery.yaml:13:7: error: an override names a person by e-mail address"
+    assert place in done.stdout, done.stdout

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from flagctl.errors import ProblemsError
+from flagctl.errors import ProblemsError, UsageError
 from flagctl.model.repository import require_environment
+from flagctl.problems import did_you_mean
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -20,9 +21,10 @@ if TYPE_CHECKING:
 
 
 class Built(msgspec.Struct, frozen=True):
-    """One environment's snapshot as canonical bytes, and a sentence about it."""
+    """One environment's snapshot, or an audience's part of it, as canonical bytes, and a sentence about it."""
 
     environment: str
+    audience: str
     data: bytes
     text: str
 
@@ -34,12 +36,13 @@ class Build(msgspec.Struct, frozen=True):
     note: str
 
 
-def build(project: Project, environment: str | None, *, now: float) -> Build:
-    """Compile one environment of the work tree, or (None) each of them.
+def build(project: Project, environment: str | None, audience: str = "", *, now: float) -> Build:
+    """Compile one environment of the work tree, or (None) each of them, whole or the part for an audience.
 
-    now: seconds since the epoch, for the check. Raises UsageError for an unknown environment, ProblemsError
-    when one has errors.
+    now: seconds since the epoch, for the check. Raises UsageError for an unknown environment or audience,
+    ProblemsError when one has errors.
     """
+    from flagctl.compile.audience import subset
     from flagctl.compile.snapshot import digest, encode, snapshot
     from flagctl.model import times
 
@@ -50,29 +53,38 @@ def build(project: Project, environment: str | None, *, now: float) -> Build:
     if environment is not None and known:
         require_environment(environment, known)
     names = list(known) if environment is None else [environment]
+    audiences = repository.settings.audiences
+    if audience and audience not in audiences:
+        hint = did_you_mean(audience, audiences) or (f"there are {', '.join(audiences)}" if audiences else "")
+        raise UsageError(f'no audience "{audience}"', hint=hint or "write audiences: in flags/flagctl.yaml")
     _stop_at_errors(reading, names, now)
     head, note = _commit(project.root, reading)
     built = []
     for name in names:
         held = repository.environments[name]
-        data = encode(
-            snapshot(
-                held,
-                repository.settings,
-                repository.attributes,
-                commit=head.commit if head else None,
-                commit_time=times.text(head.time) if head else None,
-            )
+        document = snapshot(
+            held,
+            repository.settings,
+            repository.attributes,
+            commit=head.commit if head else None,
+            commit_time=times.text(head.time) if head else None,
         )
+        if audience:
+            document = subset(document, audiences[audience])
+        data = encode(document)
         of = f"of commit {head.commit[:12]}" if head else "of the work tree"
-        said = f"{name} {of}: {len(held.flags)} flags, {len(held.segments)} segments, {len(data):,} bytes"
-        built.append(Built(name, data, f"{said}, {digest(data)}"))
+        flags, segments = len(document["flags"]), len(document["segments"])
+        title = f"{name} for {audience}" if audience else name
+        said = f"{title} {of}: {flags} flags, {segments} segments, {len(data):,} bytes"
+        built.append(Built(name, audience, data, f"{said}, {digest(data)}"))
     return Build(built, note)
 
 
 def place(output: Path, built: Built, *, only: bool) -> Path:
     """Where a snapshot goes: into the file `output`, or as folders for services have it below the folder `output`."""
-    return output if only and not output.is_dir() else output / built.environment / "snapshot.json"
+    if only and not output.is_dir():
+        return output
+    return output / built.environment / built.audience / "snapshot.json"
 
 
 def _stop_at_errors(reading: Reading, names: Sequence[str], now: float) -> None:

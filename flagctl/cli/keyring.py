@@ -12,10 +12,13 @@ from flagctl.files.walk import KEY, SETTINGS
 from flagctl.model import times
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from flagctl.cli.session import Session
     from flagctl.history.change import Changed
     from flagctl.model.repository import Settings
     from flagctl.project import Project
+    from flagctl.publish.draft import Sign
     from flagctl.signing import PrivateKey
 
 
@@ -33,6 +36,13 @@ def key_at_hand(session: Session, settings: Settings) -> PrivateKey | None:
 
     ask = (lambda: getpass.getpass("passphrase of the signing key: ")) if session.out.interactive else None
     return private_key(settings.signing, os.environ, repository_folder(session.project()), ask)
+
+
+def signer_of(session: Session) -> Callable[[Settings], Sign | None]:
+    """What signs by some settings, with the key at hand."""
+    from flagctl.publish.keys import signer
+
+    return lambda settings: signer(settings, key_at_hand(session, settings), session.now())
 
 
 def place_for(name: str, file: Path | None, project: Project) -> Path:

@@ -8,7 +8,7 @@ import sys
 from typing import Any, NoReturn
 
 from flagctl.cli.exits import Exit, code_of
-from flagctl.cli.output import Output, StdoutClosed
+from flagctl.cli.output import Output, StdoutClosed, masked
 from flagctl.errors import FlagctlError, ProblemsError
 
 
@@ -91,7 +91,7 @@ def _crash(out: Output, error: Exception) -> int:
         with tempfile.NamedTemporaryFile(
             "w", prefix="flagctl-crash-", suffix=".log", delete=False, encoding="utf-8"
         ) as log:
-            log.write(report)
+            log.write(masked(report))
         out.say(f"hint: this is a bug in flagctl, not in your files; please report it with {log.name}")
     except OSError:
         out.say(report)

@@ -14,6 +14,11 @@ from flagctl.errors import OutsideError
 
 # C0 and C1 controls, and the characters that re-order text (Unicode TR 36, 3.3: bidirectional overrides).
 _UNSAFE = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
+_SECRETS = [
+    (re.compile(r"(flagctl-private-ed25519:)[A-Za-z0-9+/=]+"), r"\1***"),
+    (re.compile(r"(://[^/\s:@\"']*:)[^/\s@\"']+@"), r"\1***@"),
+]
+"""Signing keys in one line, and passwords in URLs, with what takes their place."""
 _CODES = {"bold": "1", "dim": "2", "red": "31", "green": "32", "yellow": "33", "blue": "34", "cyan": "36"}
 
 
@@ -21,8 +26,16 @@ class StdoutClosed(Exception):  # noqa: N818 - not a mistake of anybody's
     """Whoever read our output has enough of it (`flagctl list | head`)."""
 
 
+def masked(text: str) -> str:
+    """The text without keys and passwords, wherever they came from."""
+    for pattern, instead in _SECRETS:
+        text = pattern.sub(instead, text)
+    return text
+
+
 def clean(text: str) -> str:
-    """The text with control characters made visible: `\\x1b` instead of an escape."""
+    """The text masked, and with control characters made visible: `\\x1b` instead of an escape."""
+    text = masked(text) if ":" in text else text
     return _UNSAFE.sub(lambda found: repr(found.group())[1:-1], text)
 
 
@@ -82,7 +95,7 @@ class Output:
         """A JSON document on stdout, indented, ASCII so that no terminal can be steered by it."""
         import json
 
-        self._write(self.stdout, json.dumps(document, indent=2, ensure_ascii=True) + "\n")
+        self._write(self.stdout, masked(json.dumps(document, indent=2, ensure_ascii=True)) + "\n")
 
     def say(self, text: str, *, styled: bool = False) -> None:
         """Narration, on stderr."""

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from flagctl.model.repository import Settings
     from flagctl.problems import Problem
     from flagctl.project import Project
-    from flagctl.publish.draft import Draft
+    from flagctl.publish.draft import Draft, Sign
     from flagctl.publish.receipt import Receipt
     from flagctl.stores.base import Store
 
@@ -51,11 +51,19 @@ def _stopwatch() -> Callable[[], float]:
 
 
 def load(
-    project: Project, revision: str, names: Sequence[str], everything: bool, target: str | None, *, now: float
+    project: Project,
+    revision: str,
+    names: Sequence[str],
+    everything: bool,
+    target: str | None,
+    *,
+    signer: Callable[[Settings], Sign | None],
+    now: float,
 ) -> Shipment:
     """Everything that has to be in order before the first byte leaves.
 
     names or everything: which environments. target: where to instead of where settings say.
+    signer: what signs, by the commit's settings.
     Raises UsageError for names and targets that make no sense, ProblemsError when the commit's files have errors.
     """
     from flagctl.check.run import check
@@ -64,7 +72,7 @@ def load(
     from flagctl.history.git import Git
     from flagctl.history.travel import CommitTree
     from flagctl.model import times
-    from flagctl.publish.draft import Draft
+    from flagctl.publish.draft import Draft, audience_makers
 
     if bool(names) == everything:
         raise UsageError("say which environments to publish, or --all", hint="flagctl publish production")
@@ -78,6 +86,7 @@ def load(
     stores = _stores(project, settings, list(dict.fromkeys(names)), target)
     # Mistakes in other environments are not in the way of these.
     _stop_at(errors_of(problems, stores), tree.commit)
+    sign = signer(settings)
     commit_time = times.text(int(git.read("show", "--no-patch", "--format=%ct", tree.commit)))
     parcels = []
     for name, places in stores.items():
@@ -88,7 +97,7 @@ def load(
             commit=tree.commit,
             commit_time=commit_time,
         )
-        draft = Draft(document)
+        draft = Draft(document, sign=sign, beside=audience_makers(settings, sign))
         parcels += [(draft, store) for store in places]
     left_out = _uncommitted(git, list(stores)) if git.resolve("HEAD") == tree.commit else []
     return Shipment(parcels, left_out, git.is_ancestor)

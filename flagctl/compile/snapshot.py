@@ -16,7 +16,7 @@ from flagctl.model.repository import Attribute, Environment, Settings
 from flagctl.signing import FORMAT as FORMAT
 
 T = TypeVar("T")
-_ABOUT_THE_PUBLISH = ("version", "commit", "commit_time", "published_at", "signature")
+_ABOUT_THE_PUBLISH = ("version", "commit", "commit_time", "signature")
 
 
 def snapshot(

@@ -4,20 +4,26 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from flagctl.compile.audience import subset
 from flagctl.compile.snapshot import content, encode_value, join
+
+if TYPE_CHECKING:
+    from flagctl.model.repository import Audience, Settings
 
 Maker = Callable[[dict[str, Any]], bytes]
 """Makes the bytes of something that stands beside the live snapshot from the final document."""
+Sign = Callable[[bytes], dict[str, str]]
+"""Makes the `signature` of canonical bytes without one."""
 
 
 class Draft:
     """A snapshot document whose version is not settled.
 
-    sign: the `signature` of canonical bytes without one. It must give the same for the same bytes, or what is
+    sign: must give the same for the same bytes, or what is
     live already would be published again and again.
     beside: names such as `flagd.json` to what makes their bytes.
     """
@@ -26,7 +32,7 @@ class Draft:
         self,
         document: dict[str, Any],
         *,
-        sign: Callable[[bytes], Any] | None = None,
+        sign: Sign | None = None,
         beside: Mapping[str, Maker] | None = None,
     ) -> None:
         self.document = {name: value for name, value in document.items() if name != "signature"}
@@ -65,3 +71,20 @@ class Draft:
                 known = self._made[name, data] = make(document)
             found[f"{self.environment}/{name}"] = known
         return found
+
+
+def audience_key(name: str) -> str:
+    """Where the part of an environment that is for an audience stands, below the environment."""
+    return f"{name}/snapshot.json"
+
+
+def audience_makers(settings: Settings, sign: Sign | None) -> dict[str, Maker]:
+    """What makes the parts for audiences: under the version of the whole, signed by themselves."""
+
+    def maker(audience: Audience) -> Maker:
+        def make(document: dict[str, Any]) -> bytes:
+            return Draft(subset(document, audience), sign=sign).final()[1]
+
+        return make
+
+    return {audience_key(audience.name): maker(audience) for audience in settings.audiences.values()}

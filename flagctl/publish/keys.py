@@ -7,7 +7,7 @@ import hashlib
 import shlex
 import subprocess
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 import msgspec
 
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from flagctl.model.repository import KeySource, Settings
+    from flagctl.publish.draft import Sign
 
 KEY, FILE, COMMAND, PASSPHRASE = (
     "FLAGCTL_SIGNING_KEY", "FLAGCTL_SIGNING_KEY_FILE", "FLAGCTL_SIGNING_KEY_COMMAND", "FLAGCTL_SIGNING_PASSPHRASE",
@@ -95,7 +96,7 @@ def private_key(
     return None
 
 
-def signer(settings: Settings, private: PrivateKey | None, now: float) -> Callable[[bytes], Any] | None:
+def signer(settings: Settings, private: PrivateKey | None, now: float) -> Sign | None:
     """What signs a snapshot's bytes; None in a repository without keys.
 
     Raises RefusedError when settings list keys and the one at hand is missing, not among them, or out of its time:

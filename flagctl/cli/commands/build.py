@@ -15,6 +15,7 @@ def command(
         str | None, typer.Argument(metavar="ENV", help="The environment.", autocompletion=complete_environment)
     ] = None,
     everything: Annotated[bool, typer.Option("--all", help="Every environment; needs -o.")] = False,
+    audience: Annotated[str, typer.Option(metavar="NAME", help="Only the part for this audience.")] = "",
     output: Annotated[
         Path | None,
         typer.Option("--output", "-o", metavar="DIR|FILE", help="There, or as DIR/<environment>/snapshot.json."),
@@ -28,7 +29,7 @@ def command(
     \b
     Examples:
       flagctl build production > snapshot.json
-      flagctl build --all -o out
+      flagctl build --all --audience web -o out
     """
     from flagctl.cli import building
 
@@ -37,7 +38,7 @@ def command(
     if everything and output is None:
         raise UsageError("several snapshots need a folder", hint="flagctl build --all -o DIR")
     out = ctx.obj.out
-    made = building.build(ctx.obj.project(), environment, now=ctx.obj.now())
+    made = building.build(ctx.obj.project(), environment, audience, now=ctx.obj.now())
     if made.note:
         out.warn(made.note)
     for built in made.built:

@@ -52,12 +52,13 @@ def command(
     from flagctl.check.select import selected
     from flagctl.cli.formats import problems as shown
     from flagctl.cli.formats import problems_github, problems_json, problems_sarif
+    from flagctl.history.leaks import committed_keys
 
     out, project = ctx.obj.out, ctx.obj.project()
     if format is None:
         format = _Format.GITHUB if os.environ.get("GITHUB_ACTIONS") == "true" else _Format.TEXT
     reading = project.read()
-    every = check(reading, ctx.obj.now(clock))
+    every = [*check(reading, ctx.obj.now(clock)), *committed_keys(project.root, reading.repository.settings)]
     files = selected(reading, every, names=names or [], environment=environment, root=project.root, here=Path.cwd())
     problems = [problem for problem in every if problem.file in files]
     folder = shown.folder_in_git(project.root)

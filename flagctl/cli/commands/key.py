@@ -63,10 +63,7 @@ def rotate(
     after: Annotated[str, typer.Option(metavar="SPAN", help="When the old one is retired, or a date.")] = "30d",
     reason: Reason = None, no_commit: NoCommit = False, dry_run: DryRun = False, as_json: Json = False,
 ) -> None:  # fmt: skip
-    """Make a key that takes another's place: both are believed for a while, then the old one is retired.
-
-    Three steps, of which this is the first: give readers the new list of keys; publish with the new key;
-    and when the old one's time is over, nothing that it signed is believed any more.
+    """Make a key to publish with once readers know it; both are believed until the old one is retired.
 
     \b
     Examples:

@@ -22,7 +22,8 @@ def command(
     """Send an environment's snapshot to where services read it.
 
     What is committed is published, never what lies around in the work tree. Nothing happens where the
-    same is live already; a commit older than the live one is refused.
+    same is live already; a commit older than the live one is refused. Where settings list keys, it is
+    signed: `flagctl key new --help` says where the private half is looked for.
 
     \b
     Examples:
@@ -30,11 +31,13 @@ def command(
       flagctl publish --all --dry-run
       flagctl publish staging --target file:///srv/flags --rev v1.4
     """
+    from flagctl.cli.keyring import signer_of
     from flagctl.cli.shipment import load
     from flagctl.publish.receipt import Receipt, document, words
 
     out = ctx.obj.out
-    shipment = load(ctx.obj.project(), revision, environments or [], everything, target, now=ctx.obj.now())
+    shipment = load(ctx.obj.project(), revision, environments or [], everything, target,
+                    signer=(lambda settings: None) if dry_run else signer_of(ctx.obj), now=ctx.obj.now())  # fmt: skip
     if shipment.left_out:
         out.warn(
             f"changed but not committed, so not published: {', '.join(shipment.left_out)}", "git commit, then again"
