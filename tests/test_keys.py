@@ -278,9 +278,7 @@ def test_a_committed_private_key_is_found_anywhere_and_never_shown(
         assert LINE.removeprefix(ONE_LINE) not in done.stdout + done.stderr
 
 
-@pytest.mark.parametrize(
-    "command", [["config", "show"], ["config", "show", "--json"], ["doctor"], ["publish", "production"]]
-)
+@pytest.mark.parametrize("words", ["config show", "config show --json", "doctor", "publish production"])
 def test_passwords_in_urls_are_masked(repo: Path, flagctl: Run, words: str) -> None:
     settings = repo / "flags/flagctl.yaml"
     settings.write_text(settings.read_text().replace("file:published", "nosuch://ada:hunter2@example.com/x"))
