@@ -20,6 +20,7 @@ COMMANDS: dict[str, dict[str, str]] = {
         "publish": "Send an environment's snapshot to where services read it.",
         "eval": "Answer as a service would, and explain why.",
         "log": "Show who changed what, when and why.",
+        "rollback": "Bring back an earlier state, as a new change.",
     },
     "Look": {
         "list": "List flags and their state in every environment.",

@@ -36,6 +36,15 @@ class Session:
             self._project = Project.find(self.directory, self.out.progress)
         return self._project
 
+    def writable(self) -> Project:
+        """The flag repository, to be changed: what a killed flagctl left half done is taken back first."""
+        from flagctl.history.writer import tidy
+
+        project = self.project()
+        for path in tidy(project.root):
+            self.out.warn(f"{path} is as it was committed: an earlier flagctl was ended while it changed the file")
+        return project
+
     def now(self, clock: str | None = None) -> float:
         """Seconds since the epoch: the clock's, or what `--clock` or `--at` says."""
         if clock is None:

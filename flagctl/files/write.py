@@ -14,6 +14,9 @@ from flagctl.errors import OutsideError
 if TYPE_CHECKING:
     from pathlib import Path
 
+UNFINISHED = ".tmp"
+"""What the name of an unfinished file ends in."""
+
 _HINTS = {
     errno.ENOSPC: "free some space; the file is as it was",
     errno.EDQUOT: "your disk quota is used up; the file is as it was",
@@ -26,15 +29,18 @@ _HINTS = {
 }
 
 
-def write(path: Path, data: bytes) -> None:
+def write(path: Path, data: bytes, *, draft: Path | None = None) -> None:
     """`data` as the file at `path`, with the mode it had; folders are made as needed.
 
-    Written beside it, synced and renamed: whoever reads sees the whole old or the whole new file, also
-    after a crash. Raises OutsideError, and leaves nothing behind.
+    Written elsewhere, synced and renamed: whoever reads sees the whole old or the whole new file, also
+    after a crash. draft: a folder for the unfinished file; beside it where that is on another disk or None.
+    Raises OutsideError, and leaves nothing behind.
     """
-    temporary = path.with_name(f".{path.name[:100]}.{secrets.token_hex(4)}.tmp")
+    name = f".{path.name[:100]}.{secrets.token_hex(4)}{UNFINISHED}"
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
+        same_disk = draft is not None and draft.stat().st_dev == path.parent.stat().st_dev
+        temporary = (draft if draft is not None and same_disk else path.parent) / name
         try:
             _write(temporary, data, mode=_mode(path))
             temporary.replace(path)

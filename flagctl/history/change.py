@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from contextlib import nullcontext
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -11,10 +12,12 @@ from flagctl.errors import ProblemsError, RefusedError
 from flagctl.files.walk import Tree, classify
 from flagctl.history.git import Git
 from flagctl.history.git import message as worded
+from flagctl.history.writer import Writer, alone, write_all
 from flagctl.problems import Problem
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+    from pathlib import Path
 
     from flagctl.files.walk import Tree
     from flagctl.project import Project
@@ -92,33 +95,51 @@ def apply(
     is changed without a reason; UsageError outside a Git repository. Without `commit` Git is not asked.
     Whatever is raised, the files are as they were.
     """
-    old = {path: _there(project, path) for path in changes}
-    changes = {path: text for path, text in changes.items() if text != old[path]}
-    if not changes:
-        return Changed(diff="")
-    stale = [path for path, text in (before or {}).items() if path in old and old[path] != text]
-    if stale:
-        raise RefusedError(f"{stale[0]} was changed by somebody else meanwhile", hint="run the command again")
     git = Git(project.root) if commit and not dry_run else None
-    if git:
-        _refuse_unsafe(git, changes, old)
-    problems = _check(project, changes, now, protected_reason=bool(reason) or not git)
-    done = Changed(diff=diff(old, changes), paths=tuple(changes), problems=tuple(problems))
-    if dry_run:
-        return done
-    head = git.head() if git else None
-    try:
-        _write(project, changes)
-        if git is None:
+    with nullcontext() if git is None else alone(git) as writer:
+        old = {path: _there(project, path) for path in changes}
+        changes = {path: text for path, text in changes.items() if text != old[path]}
+        if not changes:
+            return Changed(diff="")
+        stale = [path for path, text in (before or {}).items() if path in old and old[path] != text]
+        if stale:
+            raise RefusedError(f"{stale[0]} was changed by somebody else meanwhile", hint="run the command again")
+        if git:
+            _refuse_unsafe(git, changes, old)
+        problems = _check(project, changes, now, protected_reason=bool(reason) or not git)
+        done = Changed(diff=diff(old, changes), paths=tuple(changes), problems=tuple(problems))
+        if dry_run:
+            return done
+        if writer is None:
+            _write_all_or_none(project.root, changes, old)
             return done
         parts = [*trailers, *([("Reason", reason)] if reason else [])]
-        made = git.commit(list(changes), worded(message, parts))
+        made = _commit(writer, changes, old, worded(message, parts))
+        return msgspec.structs.replace(done, commit=made, detached=not writer.git.branch())
+
+
+def _commit(writer: Writer, changes: Texts, old: Texts, message: str) -> str:
+    git, head = writer.git, writer.git.head()
+    writer.begin({path: old[path] for path in changes}, changes)
+    try:
+        writer.write(changes)
+        made = git.commit(list(changes), message)
     except BaseException:
         # Ctrl-C may come when Git is done already; then the commit stands.
-        if git is None or git.head() == head:
-            _write(project, {path: old[path] for path in changes})
+        if git.head() == head:
+            writer.write({path: old[path] for path in changes})
+        writer.end()
         raise
-    return msgspec.structs.replace(done, commit=made, detached=not git.branch())
+    writer.end()
+    return made
+
+
+def _write_all_or_none(root: Path, changes: Texts, old: Texts) -> None:
+    try:
+        write_all(root, changes)
+    except BaseException:
+        write_all(root, {path: old[path] for path in changes})
+        raise
 
 
 def diff(old: Texts, new: Texts) -> str:
@@ -182,14 +203,3 @@ def _check(project: Project, changes: Texts, now: float, *, protected_reason: bo
 def _identity(problem: Problem) -> tuple[str, str, str, str]:
     # Without its place: an edit above moves it.
     return problem.rule, problem.file, problem.message, problem.severity
-
-
-def _write(project: Project, texts: Texts) -> None:
-    from flagctl.files.write import remove, write
-
-    for path, text in texts.items():
-        file = project.root / path
-        if text is not None:
-            write(file, text.encode())
-        elif file.exists():
-            remove(file)

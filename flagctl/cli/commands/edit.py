@@ -29,7 +29,7 @@ def command(
     from flagctl.cli.formats.changes import show
     from flagctl.history.change import apply, text_of
 
-    out, project = ctx.obj.out, ctx.obj.project()
+    out, project = ctx.obj.out, ctx.obj.writable()
     path = flag_file(project, environment, key)
     before = text_of(project, path)
     draft = Draft(f"{key}.yaml", before)

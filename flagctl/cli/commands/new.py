@@ -45,7 +45,7 @@ def command(
     from flagctl.files.newflag import Draft, added
     from flagctl.history.change import apply
 
-    out, project, now = ctx.obj.out, ctx.obj.project(), ctx.obj.now()
+    out, project, now = ctx.obj.out, ctx.obj.writable(), ctx.obj.now()
     repository = project.read().repository
     added(repository, key, environments or (), "", schema=False)
     draft = Draft(

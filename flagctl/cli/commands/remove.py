@@ -37,7 +37,7 @@ def command(
     from flagctl.files.moves import removed
     from flagctl.history.change import apply
 
-    out, project = ctx.obj.out, ctx.obj.project()
+    out, project = ctx.obj.out, ctx.obj.writable()
     texts = removed(project.read().repository, key, environments or ())
     names = sorted({path.split("/")[1] for path in texts} - {"tests"})
     if not dry_run:

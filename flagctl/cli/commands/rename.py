@@ -31,7 +31,7 @@ def command(
     from flagctl.files.moves import renamed
     from flagctl.history.change import apply, text_of
 
-    project = ctx.obj.project()
+    project = ctx.obj.writable()
     repository = project.read().repository
     names = [name for name, held in repository.environments.items() if key in held.flag_files]
     texts = renamed(repository, key, new, lambda path: text_of(project, path))

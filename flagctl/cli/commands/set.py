@@ -48,7 +48,7 @@ def command(
     from flagctl.files.changes import Wish, granted
     from flagctl.history.change import apply, text_of
 
-    project, now = ctx.obj.project(), ctx.obj.now()
+    project, now = ctx.obj.writable(), ctx.obj.now()
     wish = Wish(
         on=on, rollout=rollout, serve=serve, split=split, owner=owner, expires=expires, description=description,
         allow=tuple(allow or ()), deny=tuple(deny or ()), unset_users=tuple(unset_user or ()),
