@@ -11,6 +11,8 @@ from typing import Any
 
 import pytest
 
+pytest_plugins = ["servers"]
+
 Run = Callable[..., "subprocess.CompletedProcess[str]"]
 
 SMALL: dict[str, str] = {

@@ -29,6 +29,7 @@ HOMES = {
     "jsonschema": {"files"},
     "jsonschema_rs": {"files"},
     "boto3": {"stores"},
+    "botocore": {"stores"},
     "redis": {"stores"},
 }
 """Which rooms may load what, anywhere, also inside a function or for types only."""

@@ -1,0 +1,114 @@
+"""redis-py's clients for the three forms of Redis, and its errors in our words."""
+
+from __future__ import annotations
+
+import os
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from flagctl.errors import FlagctlError, OutsideError, UsageError
+from flagctl.stores.masking import scrub
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from flagctl.stores.address import Address
+
+_USUAL = {"redis": 6379, "sentinel": 26379, "cluster": 6379}
+_TIMEOUT = 5
+
+_WORDS = (
+    ("OutOfMemoryError", "it is out of memory",
+     "raise its maxmemory or remove something, then publish again; what was live is still live"),
+    ("ReadOnlyError", "it is a read-only replica",
+     "name the primary, or use redis+sentinel://; after a failover publish again"),
+    ("BusyLoadingError", "it is still loading its data", "publish again in a moment"),
+    ("MasterNotFoundError", "the Sentinels know no primary that is up",
+     "look at the name in the URL; during a failover try again in a moment"),
+    ("ClusterDownError", "the cluster is down", "«redis-cli cluster info» says why; then publish again"),
+    ("SlotNotCoveredError", "no node serves the environment's slot",
+     "«redis-cli cluster info» says why; then publish again"),
+    ("MasterDownError", "its primary is down", "publish again after the failover"),
+    ("TryAgainError", "its slots are on the move", "publish again when the resharding is done"),
+    ("AuthenticationError", "it doesn't accept user and password",
+     "look at the URL, or at the variable that password_env names"),
+    ("NoPermissionError", "its user lacks a right",
+     "publishing needs ~flagctl:* &flagctl:* +@read +@write +@scripting +publish"),
+    ("TimeoutError", "it did not answer in time", "publish again; when what was sent did arrive this is seen"),
+    ("MaxConnectionsError", "it takes no more connections", "try again in a moment"),
+)  # fmt: skip
+
+
+@contextmanager
+def outside(address: Address, doing: str) -> Iterator[None]:
+    """Errors of redis-py and of sockets as OutsideError, with nothing secret in them."""
+    from redis.exceptions import RedisError
+
+    try:
+        yield
+    except FlagctlError:
+        raise
+    except (RedisError, OSError) as error:
+        raise _told(address, doing, error) from None
+
+
+def _told(address: Address, doing: str, error: Exception) -> OutsideError:
+    kinds = {kind.__name__ for kind in type(error).__mro__}
+    said = scrub(str(error).strip().partition("\n")[0], address.secrets) or type(error).__name__
+    for name, words, hint in _WORDS:
+        if name in kinds or said.startswith(
+            {"OutOfMemoryError": "OOM ", "MasterDownError": "MASTERDOWN"}.get(name, "\0")
+        ):
+            return OutsideError(f"can't {doing} {address.shown}: {words} ({said})", hint=hint)
+    hint = (
+        "is it running, and is the address right?" if "ConnectionError" in kinds or isinstance(error, OSError) else ""
+    )
+    return OutsideError(f"can't {doing} {address.shown}: {said}", hint=hint)
+
+
+def connect(address: Address) -> Any:
+    """A client for an address; connections are made when they are needed."""
+    import redis
+    from redis.backoff import ExponentialWithJitterBackoff
+    from redis.retry import Retry
+
+    form = address.scheme.partition("+")[2]
+    timeout = int(address.options.get("timeout", _TIMEOUT))
+    hosts = [(name, port or _USUAL[form or "redis"]) for name, port in address.hosts]
+    settings: dict[str, Any] = {
+        "username": str(address.options.get("username", "")) or address.username or None,
+        "password": _secret(address, "password_env") or address.password or None,
+        "socket_timeout": timeout,
+        "socket_connect_timeout": timeout,
+        "health_check_interval": 30,
+        "client_name": "flagctl",
+    }
+    if address.scheme.startswith("rediss"):
+        settings |= {"ssl": True, "ssl_ca_certs": address.options.get("ca_file")}
+    if form == "cluster":
+        from redis.cluster import ClusterNode, RedisCluster
+
+        with outside(address, "reach"):
+            return RedisCluster(startup_nodes=[ClusterNode(*host) for host in hosts], **settings)
+    # A command is sent again only where the connection broke: a script that did its work answers then that somebody
+    # was faster, and reading back tells that it was this one.
+    settings["retry"] = Retry(ExponentialWithJitterBackoff(cap=1, base=0.05), 3)
+    path = address.path.split("/") if address.path else []
+    if form == "sentinel":
+        from redis.sentinel import Sentinel
+
+        own = {name: settings[name] for name in ("socket_timeout", "socket_connect_timeout")}
+        own["password"] = _secret(address, "sentinel_password_env") or None
+        sentinel = Sentinel(hosts, sentinel_kwargs=own, **settings)
+        return sentinel.master_for(path[0], db=int(path[1]) if path[1:] else 0)
+    return redis.Redis(host=hosts[0][0], port=hosts[0][1], db=int(path[0]) if path else 0, **settings)
+
+
+def _secret(address: Address, option: str) -> str:
+    name = str(address.options.get(option, ""))
+    if not name:
+        return ""
+    value = os.environ.get(name, "")
+    if not value:
+        raise UsageError(f"{address.shown} takes its password from {name}, which is not set", hint=f"export {name}=...")
+    return value

@@ -1,0 +1,67 @@
+"""Being told by Redis that there is a new version, and finding out after a gap."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from flagctl.stores.redis_client import connect, outside
+
+if TYPE_CHECKING:
+    from flagctl.stores.address import Address
+
+
+class Watch:
+    """Tells of publishes of one environment. One object serves one thread.
+
+    It subscribes first and looks into the stream afterwards, so that a publish in between is not missed. When
+    the connection breaks, `wait` raises; the next `wait` connects anew and finds what was missed.
+    """
+
+    def __init__(self, address: Address, channel: str, stream: str, after: str) -> None:
+        self._address = address
+        self._channel = channel
+        self._stream = stream
+        self._seen = after
+        self._client: Any = None
+        self._channels: Any = None
+
+    def wait(self, timeout: float) -> bool:
+        """Whether something was published since the last call (since `after`, in the first); waits so many seconds.
+
+        Raises OutsideError when Redis can't be reached.
+        """
+        try:
+            with outside(self._address, "listen to"):
+                if self._channels is None:
+                    self._subscribe()
+                    if self._missed():
+                        return True
+                message = self._channels.get_message(ignore_subscribe_messages=True, timeout=timeout)
+                return message is not None and self._missed()
+        except BaseException:
+            self.close()
+            raise
+
+    def _subscribe(self) -> None:
+        if self._client is None:
+            self._client = connect(self._address)
+        self._channels = self._client.pubsub()
+        self._channels.subscribe(self._channel)
+        if self._channels.get_message(timeout=float(self._address.options.get("timeout", 5))) is None:
+            raise TimeoutError("the subscription was not confirmed")
+
+    def _missed(self) -> bool:
+        last = self._client.xrevrange(self._stream, count=1)
+        newest = last[0][0].decode() if last else ""
+        changed = newest != self._seen
+        self._seen = newest
+        return changed
+
+    def close(self) -> None:
+        """Let go of the connection."""
+        if self._channels is not None:
+            self._channels.close()
+            self._channels = None
+        if self._client is not None:
+            self._client.close()
+            self._client = None

@@ -1,0 +1,102 @@
+"""One publisher at a time on an S3 service without conditional writes.
+
+Whoever wants to publish writes a ticket and then lists all tickets. Alone, they may go on. Otherwise the oldest waits
+and the others withdraw. Two can't both find themselves alone, as each writes before it looks; that needs a service
+that lists what was just written. A ticket whose owner died counts for a minute by the service's own clock.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+import secrets
+import socket
+import time
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+from flagctl.errors import OutsideError
+from flagctl.stores.base import LostRaceError
+
+if TYPE_CHECKING:
+    from types import TracebackType
+
+_LASTS = 60
+_PATIENCE = 90
+_PAUSE = 0.1
+
+
+class Lease:
+    """A ticket of an environment, held while the context lasts."""
+
+    def __init__(self, client: Any, bucket: str, folder: str, shown: str) -> None:
+        self._client = client
+        self._bucket = bucket
+        self._folder = f"{folder}/.lease/"
+        self._key = f"{self._folder}{secrets.token_hex(8)}"
+        self._shown = shown
+        self._since = 0.0
+
+    def __enter__(self) -> Lease:
+        until = time.monotonic() + _PATIENCE
+        self._write()
+        try:
+            while others := self._others():
+                if time.monotonic() > until:
+                    raise OutsideError(
+                        f"another publisher has held the lease {others[0][1]} at {self._shown} for {_PATIENCE} seconds",
+                        hint="wait until it is done; if it died, its lease ends within a minute of its last breath",
+                    )
+                if min(others) < self._order:
+                    self._remove(self._key)
+                    time.sleep(random.uniform(_PAUSE, 5 * _PAUSE))
+                    self._write()
+                else:
+                    time.sleep(_PAUSE)
+                    if time.monotonic() - self._since > _LASTS / 2:
+                        self._write()
+        except BaseException:
+            self._remove(self._key)
+            raise
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._remove(self._key)
+
+    def check(self) -> None:
+        """Raise LostRaceError when the lease may have run out, before it can do harm."""
+        if time.monotonic() - self._since > _LASTS / 2:
+            raise LostRaceError(
+                f"publishing to {self._shown} took longer than its lease allows; nothing was written",
+                hint="publish again",
+            )
+
+    def _write(self) -> None:
+        self._since = time.monotonic()
+        owner = f"{socket.gethostname()} {os.getpid()}".encode()
+        self._client.put_object(Bucket=self._bucket, Key=self._key, Body=owner)
+
+    def _others(self) -> list[tuple[Any, str]]:
+        """Tickets of others that still count, as (time, key). Notes our own place in their order."""
+        from email.utils import parsedate_to_datetime
+
+        answer = self._client.list_objects_v2(Bucket=self._bucket, Prefix=self._folder)
+        now = parsedate_to_datetime(answer["ResponseMetadata"]["HTTPHeaders"]["date"])
+        tickets = [(entry["LastModified"], entry["Key"]) for entry in answer.get("Contents", ())]
+        own = [ticket for ticket in tickets if ticket[1] == self._key]
+        if not own:
+            # It was taken for a dead one's, or the list lags behind: nothing follows from it.
+            self._write()
+            return [(now, self._folder + "?")]
+        self._order = own[0]
+        for when, key in tickets:
+            if when < now - timedelta(seconds=_LASTS):
+                self._remove(key)
+        return sorted(t for t in tickets if t != own[0] and t[0] >= now - timedelta(seconds=_LASTS))
+
+    _order: tuple[Any, str]
+
+    def _remove(self, key: str) -> None:
+        self._client.delete_object(Bucket=self._bucket, Key=key)
