@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
+
 from flagctl.stores import open_store
 
 BUCKET = "flags"

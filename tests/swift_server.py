@@ -43,6 +43,9 @@ pipeline = catch_errors gatekeeper cache s3api tempauth proxy-server
 [app:proxy-server]
 use = egg:swift#proxy
 account_autocreate = true
+node_timeout = 60
+conn_timeout = 20
+error_suppression_limit = 1000
 [filter:catch_errors]
 use = egg:swift#catch_errors
 [filter:gatekeeper]
@@ -72,6 +75,17 @@ def rings(folder: Path, ports: dict[str, int]) -> None:
         builder.get_ring().save(str(folder / f"{kind}.ring.gz"))
 
 
+def wait_for(port: int) -> None:
+    """Until an HTTP server answers there."""
+    for _ in range(600):
+        try:
+            urllib.request.urlopen(f"http://127.0.0.1:{port}/", timeout=5).close()
+        except urllib.error.HTTPError:
+            return
+        except OSError:
+            time.sleep(0.1)
+
+
 def main(folder: Path, port: int) -> None:
     """Run until stdin ends."""
     import getpass
@@ -92,13 +106,8 @@ def main(folder: Path, port: int) -> None:
         )
         processes.append(subprocess.Popen([sys.executable, "-c", code], cwd=folder, stdin=subprocess.DEVNULL))
     try:
-        for _ in range(300):
-            try:
-                urllib.request.urlopen(f"http://127.0.0.1:{port}/", timeout=5)
-            except urllib.error.HTTPError:
-                break
-            except OSError:
-                time.sleep(0.1)
+        for own in (*ports.values(), port):
+            wait_for(own)
         print("ready", flush=True)
         sys.stdin.read()
     finally:

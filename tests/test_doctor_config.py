@@ -61,7 +61,7 @@ def a_file_as_target(repo: Path, git: Git) -> None:
 @pytest.mark.parametrize(
     ("break_it", "about", "state", "told"),
     [
-        (lambda repo, git: rewrite(repo, "flags/flagctl.yaml", "file:", "s3:"), "targets", "fail", "needs s3:"),
+        (lambda repo, git: rewrite(repo, "flags/flagctl.yaml", "file:", "s3:"), "targets", "fail", "names no bucket"),
         (lambda repo, git: rewrite(repo, "flags/flagctl.yaml", "    targets", "    # "), "targets", "warn", "--target"),
         (lambda repo, git: rewrite(repo, "flags/flagctl.yaml", "{}", "{x: 1}"), "settings", "fail", "flagctl check"),
         (lambda repo, git: rewrite(repo, "flags/attributes.yaml", "semver", "semvr"), "attributes", "fail", "check"),

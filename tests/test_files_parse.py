@@ -16,7 +16,7 @@ from flagctl.files.understand import understand
 from flagctl.files.walk import classify
 from flagctl.model.condition import Test
 from flagctl.model.flag import Flag, Ramp, Requirement, Rollout, Serve, Split
-from flagctl.model.repository import Attribute, EnvironmentSettings, Expectation, Settings
+from flagctl.model.repository import Attribute, EnvironmentSettings, Expectation, Settings, Target
 
 slow = settings(
     deadline=None, max_examples=60, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large]
@@ -131,14 +131,20 @@ def test_anchors_and_aliases_are_expanded() -> None:
 
 def test_settings() -> None:
     found = understood(
-        "environments:\n  dev:\n  prod: {promotes_from: dev, protected: true, targets: ['file:out']}\n"
+        "environments:\n  dev:\n"
+        "  prod: {promotes_from: dev, protected: true, targets: ['file:out', {url: 's3://b', region: x}]}\n"
         "defaults: {cache_ttl_seconds: 60}\ncheck: {expired_grace_days: 7, severity: {split-sum: warning}}\n",
         "flags/flagctl.yaml",
     )
     assert found == Settings(
         environments={
             "dev": EnvironmentSettings(name="dev"),
-            "prod": EnvironmentSettings(name="prod", promotes_from="dev", protected=True, targets=("file:out",)),
+            "prod": EnvironmentSettings(
+                name="prod",
+                promotes_from="dev",
+                protected=True,
+                targets=(Target(url="file:out"), Target(url="s3://b", options={"region": "x"})),
+            ),
         },
         cache_ttl_seconds=60,
         expired_grace_days=7,

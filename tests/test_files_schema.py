@@ -295,7 +295,7 @@ def test_data_that_the_schema_accepts_is_parsed_or_has_problems(data: Any) -> No
 OTHER_DATA: dict[str, Any] = {
     "segment": {"when": [{"any": [{"segment": "a"}, {"not": {"attribute": "b", "in": [1]}}]}], "owner": {"team": "t"}},
     "settings": {
-        "environments": {"a": None, "b": {"promotes_from": "a", "targets": ["x"]}},
+        "environments": {"a": None, "b": {"promotes_from": "a", "targets": ["x", {"url": "x", "region": "x"}]}},
         "check": {"severity": {"x": "off"}, "expired_grace_days": 1},
         "defaults": {"cache_ttl_seconds": 1},
         "bucketing": "portable",

@@ -182,8 +182,6 @@ def test_targets_that_are_folders(tmp_path: Path, url: str, folder: str) -> None
 @pytest.mark.parametrize(
     ("url", "words"),
     [
-        ("s3://bucket/flags", "needs s3:"),
-        ("redis://localhost/0", "needs redis:"),
         ("published", "did you mean file:published?"),
         ("", "says no scheme"),
         ("file:", "names no folder"),

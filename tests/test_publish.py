@@ -508,7 +508,7 @@ def test_a_flag_repository_that_is_a_folder_of_a_monorepo(
         (["production", "--all"], "--all"),
         (["prodution"], "did you mean production?"),
         (["production", "--rev", "no-such-branch"], "no-such-branch"),
-        (["production", "--target", "s3://bucket/x"], "needs s3:"),
+        (["production", "--target", "reddis://cache/0"], "did you mean redis?"),
     ],
 )
 def test_publish_used_wrongly(flagctl: Flagctl, published: Path, arguments: list[str], words: str) -> None:

@@ -19,7 +19,7 @@ from flagctl.files.walk import DiskTree, classify
 from flagctl.model import times
 from flagctl.model.condition import OPERATORS, AllOf, AnyOf, Condition, InSegment, Not, Test
 from flagctl.model.flag import WHOLE, Experiment, Flag, Kind, Outcome, Ramp, Rollout, Serve, Split, Type
-from flagctl.model.repository import AttributeType
+from flagctl.model.repository import AttributeType, Target
 
 ROOT = Path(__file__).parent.parent
 NOW = times.seconds("2026-11-24T09:00:00Z") or 0
@@ -178,7 +178,7 @@ def test_settings_and_attributes_show_all_they_can_say(sample: Reading) -> None:
     assert list(environments) == ["development", "staging", "production"]
     assert [e.promotes_from for e in environments.values()] == ["", "development", "staging"]
     assert [e.protected for e in environments.values()] == [False, False, True]
-    assert all(e.targets == ("file:published",) for e in environments.values())
+    assert all(e.targets == (Target(url="file:published"),) for e in environments.values())
     attributes = repository.attributes.values()
     assert {attribute.type for attribute in attributes} == set(get_args(AttributeType))
     assert any(attribute.private for attribute in attributes)

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import pytest
-from flagctl.stores.base import UNCHANGED, LostRaceError, Release
 from servers import Place
+
+from flagctl.stores.base import UNCHANGED, LostRaceError, Release
 
 LIVE = "production/snapshot.json"
 BESIDE = "production/flagd.json"

@@ -18,6 +18,7 @@ def effective(project: Project) -> dict[str, Any]:
     from flagctl.files.locate import locate
     from flagctl.files.read import load
     from flagctl.files.walk import SETTINGS, classify
+    from flagctl.stores.masking import mask
 
     settings = project.settings()
     raw = project.tree.read(SETTINGS)
@@ -50,7 +51,7 @@ def effective(project: Project) -> dict[str, Any]:
                 "name": name,
                 "promotes_from": environment.promotes_from or None,
                 "protected": environment.protected,
-                "targets": list(environment.targets),
+                "targets": [mask(target.url) for target in environment.targets],
                 "flags": flags.count(name),
             }
             for name, environment in settings.environments.items()

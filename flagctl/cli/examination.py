@@ -150,14 +150,15 @@ def _files(project: Project) -> Iterator[Finding]:
 def _targets(project: Project, settings: Settings) -> Iterator[Finding]:
     from flagctl.stores import open_store
 
-    pairs = [(name, url) for name, environment in settings.environments.items() for url in environment.targets]
+    pairs = [(name, target) for name, environment in settings.environments.items() for target in environment.targets]
     if not pairs:
         hint = 'write targets: ["file:published"] below an environment in flags/flagctl.yaml'
         yield Finding("targets", "warn", "no environment has a target: publish needs --target", hint)
-    for name, url in pairs:
+    for name, target in pairs:
         try:
-            open_store(url, project.root).probe()
+            store = open_store(target.url, project.root, target.options)
+            store.probe()
         except FlagctlError as error:
             yield Finding("targets", "fail", f"{name}: {error.message}", error.hint)
         else:
-            yield Finding("targets", "ok", f"{name}: {url} can be written to")
+            yield Finding("targets", "ok", f"{name}: {store.url} can be written to")

@@ -9,7 +9,7 @@ import msgspec
 
 from flagctl.errors import ProblemsError, UsageError
 from flagctl.files.walk import ATTRIBUTES, SETTINGS
-from flagctl.model.repository import require_environment
+from flagctl.model.repository import Target, require_environment
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -110,14 +110,18 @@ def _stores(project: Project, settings: Settings, names: list[str], target: str 
     known = settings.environments
     for name in names:
         require_environment(name, known)
-    chosen = {name: (target,) if target else known[name].targets for name in names or known}
-    lacking = [name for name, urls in chosen.items() if not urls]
+    chosen = {name: (Target(url=target),) if target else known[name].targets for name in names or known}
+    lacking = [name for name, targets in chosen.items() if not targets]
     if lacking and (names or len(lacking) == len(chosen)):
         raise UsageError(
             f"no target to publish {lacking[0]} to",
             hint=f'write targets: ["file:published"] below {lacking[0]} in flags/flagctl.yaml, or add --target URL',
         )
-    return {name: [open_store(url, project.root) for url in urls] for name, urls in chosen.items() if urls}
+    return {
+        name: [open_store(place.url, project.root, place.options) for place in targets]
+        for name, targets in chosen.items()
+        if targets
+    }
 
 
 def _stop_at(errors: list[Problem], commit: str) -> None:

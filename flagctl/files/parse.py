@@ -28,7 +28,16 @@ from flagctl.model.flag import (
     Split,
     Value,
 )
-from flagctl.model.repository import Attribute, Audience, EnvironmentSettings, Expectation, Key, KeySource, Settings
+from flagctl.model.repository import (
+    Attribute,
+    Audience,
+    EnvironmentSettings,
+    Expectation,
+    Key,
+    KeySource,
+    Settings,
+    Target,
+)
 from flagctl.problems import Problem, did_you_mean, pointer
 
 if TYPE_CHECKING:
@@ -94,7 +103,7 @@ def settings(data: dict[str, Any], path: str) -> tuple[Settings | None, list[Pro
             name=name,
             promotes_from=said.get("promotes_from", ""),
             protected=said.get("protected", False),
-            targets=tuple(said.get("targets", ())),
+            targets=tuple(map(_target, said.get("targets", ()))),
             break_glass=tuple(said.get("break_glass", ())),
         )
     check = data.get("check", {})
@@ -113,6 +122,12 @@ def settings(data: dict[str, Any], path: str) -> tuple[Settings | None, list[Pro
         },
     )
     return None if convert.problems else found, convert.problems
+
+
+def _target(said: str | dict[str, Any]) -> Target:
+    if isinstance(said, str):
+        return Target(url=said)
+    return Target(url=said["url"], options={name: value for name, value in said.items() if name != "url"})
 
 
 def _keys(data: Sequence[dict[str, str]], convert: Converter) -> tuple[Key, ...]:

@@ -27,13 +27,20 @@ class Attribute(msgspec.Struct, frozen=True, kw_only=True):
     private: bool = False
 
 
+class Target(msgspec.Struct, frozen=True, kw_only=True):
+    """Where snapshots are published: a URL, and what settings say beside it."""
+
+    url: str
+    options: dict[str, str | int | bool] = {}
+
+
 class EnvironmentSettings(msgspec.Struct, frozen=True, kw_only=True):
     """What settings say of one environment."""
 
     name: str
     promotes_from: str = ""
     protected: bool = False
-    targets: tuple[str, ...] = ()
+    targets: tuple[Target, ...] = ()
     break_glass: tuple[str, ...] = ()
 
 

@@ -19,11 +19,18 @@ def open_store(url: str, base: Path, options: Mapping[str, str | int | bool] | N
     base: the flag repository's root, from which `file:relative` is counted. options: what settings say beside
     the URL. Raises UsageError for a URL that names no place flagctl can write to.
     """
-    reader = open_reader(url, base, options)
-    if not hasattr(reader, "release"):
-        raise UsageError(f"the target {reader.url!r} can only be read", hint="publish to a folder, S3 or Redis")
-    store: Store = reader  # type: ignore[assignment]
+    require_store(url, options)
+    store: Store = open_reader(url, base, options)  # type: ignore[assignment]
     return store
+
+
+def require_store(url: str, options: Mapping[str, str | int | bool] | None = None) -> None:
+    """Raise UsageError for a target that can't be published to as it is written."""
+    from flagctl.stores.address import parse
+
+    address = parse(url, options)
+    if address.kind == "http":
+        raise UsageError(f"the target {address.shown!r} can only be read", hint="publish to a folder, S3 or Redis")
 
 
 def open_reader(url: str, base: Path, options: Mapping[str, str | int | bool] | None = None) -> Reader:

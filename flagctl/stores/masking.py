@@ -28,7 +28,7 @@ def secrets_in(url: str) -> list[str]:
     """The pieces of a URL that `mask` takes out, as they are spelled."""
     if url[:5].lower() == "file:":
         return []
-    found = [match[0].partition("://")[2][:-1] for match in [_USER.match(url)] if match]
+    found = [match[0].partition("//")[2][:-1] for match in [_USER.match(url)] if match]
     found += [piece for user in found for piece in user.split(":", 1)]
     found += [match[3] for match in _OPTION.finditer(url) if _shown(match) != match[0]]
     return [piece for piece in dict.fromkeys(found) if piece]
