@@ -25,6 +25,8 @@ COMMANDS: dict[str, dict[str, str]] = {
     "Look": {
         "list": "List flags and their state in every environment.",
         "show": "Show one flag in all environments side by side.",
+        "why": "Say when somebody's answer changed, and what did it.",
+        "bisect": "Find the commit that changed somebody's answer.",
         "test": "Run the expectations in flags/tests.",
         "build": "Compile an environment to a snapshot.",
         "rule": "List and explain the rules that `check` applies.",

@@ -57,3 +57,11 @@ Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask for confirmat
 Clock = Annotated[
     str | None, typer.Option("--clock", metavar="TIME", help="Answer as at this time (RFC 3339), not as of now.")
 ]
+User = Annotated[str | None, typer.Option("--user", "-u", help="The targeting key of whoever asks.")]
+Attributes = Annotated[
+    list[str] | None,
+    typer.Option("--attribute", "-a", metavar="NAME=VALUE", help="Typed by attributes.yaml; NAME:=JSON as it is."),
+]
+ContextFile = Annotated[
+    str | None, typer.Option("--context", metavar="FILE", help="A context as a JSON object; - is stdin.")
+]

@@ -12,6 +12,7 @@ from flagctl.errors import OutsideError
 from flagctl.files.understand import understand
 from flagctl.files.walk import ATTRIBUTES, KEY, SETTINGS, Entry, Tree, classify
 from flagctl.model.condition import AllOf, AnyOf, Condition, InSegment, Not
+from flagctl.model.flag import Flag, Segment
 from flagctl.model.repository import Environment, Repository, Settings
 from flagctl.problems import Problem
 from flagctl.signing import PRIVATE
@@ -87,7 +88,9 @@ def read_closure(tree: Tree, environment: str, key: str) -> Reading:
             entry = classify(f"{folder}/{file}")
             if entry.kind == kind:
                 reader.take(entry)
-                waiting += _needs(reader.reading.repository, entry)
+                held = reader.reading.repository.environments[environment]
+                model = (held.flags if kind == "flag" else held.segments).get(name)
+                waiting += needs(model) if model else []
     return reader.reading
 
 
@@ -103,16 +106,12 @@ def _collector_off() -> Iterator[None]:
             gc.enable()
 
 
-def _needs(repository: Repository, entry: Entry) -> list[tuple[str, str]]:
-    environment = repository.environments[entry.environment]
-    if entry.kind == "segment":
-        segment = environment.segments.get(entry.name)
-        return [] if segment is None else _segments(segment.when)
-    flag = environment.flags.get(entry.name)
-    if flag is None:
-        return []
-    needed = [("flag", requirement.flag) for requirement in flag.requires]
-    for rule in flag.rules:
+def needs(model: Flag | Segment) -> list[tuple[str, str]]:
+    """The flags and segments that one names, as ("flag" or "segment", name)."""
+    if isinstance(model, Segment):
+        return _segments(model.when)
+    needed = [("flag", requirement.flag) for requirement in model.requires]
+    for rule in model.rules:
         needed += _segments(rule.when)
     return needed
 

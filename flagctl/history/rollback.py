@@ -13,7 +13,7 @@ from flagctl.files import edit
 from flagctl.files.become import become
 from flagctl.files.merge import Conflict, merge
 from flagctl.files.walk import Tree, classify, find
-from flagctl.history import lineage
+from flagctl.history import states
 from flagctl.history.change import Texts, text_of
 from flagctl.history.travel import CommitTree
 from flagctl.model import times
@@ -70,7 +70,7 @@ def of_flag(project: Project, git: Git, environment: str, key: str, to: str = ""
     Raises UsageError when there was no such flag then.
     """
     head = git.resolve("HEAD")
-    versions = lineage.versions(git, head, environment, key)
+    versions = states.versions(git, head, environment, key)
     if not versions:
         raise UsageError(f'no commit on this branch has a flag "{key}" in {environment}', hint="flagctl list")
     version = _version(versions, to)
@@ -183,7 +183,7 @@ def gone(error: ProblemsError, subject: str) -> RefusedError | None:
     )
 
 
-def _version(versions: list[lineage.Version], to: str) -> lineage.Version | None:
+def _version(versions: list[states.Version], to: str) -> states.Version | None:
     """The version that is meant, None when it is a revision or a date."""
     if not to:
         if len(versions) < 2:

@@ -27,7 +27,7 @@ class CommitTree(Tree):
         self.commit = git.resolve(revision)
         self.refused: dict[str, str] = {}
         self._git = git
-        self._blobs = Blobs(git)
+        self._process: Any = None
         self._objects: dict[str, str] | None = None
 
     def __enter__(self) -> CommitTree:
@@ -40,7 +40,11 @@ class CommitTree(Tree):
 
     def close(self) -> None:
         """End the process that reads; a later read starts another."""
-        self._blobs.close()
+        if self._process is not None:
+            self._process.stdin.close()
+            self._process.stdout.close()
+            self._process.wait()
+            self._process = None
 
     def paths(self, under: str = "flags") -> list[str]:
         """See flagctl.files.walk.Tree."""
@@ -51,7 +55,7 @@ class CommitTree(Tree):
         blob = self._listed().get(path)
         if blob is None:
             raise OutsideError(f"{path} is not in commit {self.commit[:12]}")
-        return self._blobs.read(blob)
+        return self._blob(blob)
 
     def _listed(self) -> dict[str, str]:
         if self._objects is None:
@@ -81,7 +85,7 @@ class CommitTree(Tree):
         for path, blob in links.items():
             home = "/".join(path.split("/")[:2])
             target = posixpath.normpath(
-                posixpath.join(posixpath.dirname(path), self._blobs.read(blob).decode("utf-8", "replace"))
+                posixpath.join(posixpath.dirname(path), self._blob(blob).decode("utf-8", "replace"))
             )
             if not target.startswith(home + "/"):
                 self.refused[path] = f"is a symbolic link that leaves {home}"
@@ -91,16 +95,7 @@ class CommitTree(Tree):
                 found[path] = files[target]
         return found
 
-
-class Blobs:
-    """The contents of files by Git's names for them. One `git cat-file --batch` answers; `close` ends it."""
-
-    def __init__(self, git: Git) -> None:
-        self._git = git
-        self._process: Any = None
-
-    def read(self, name: str) -> bytes:
-        """A file's bytes; raises OutsideError when Git does not have them."""
+    def _blob(self, name: str) -> bytes:
         if self._process is None:
             self._process = self._git.start("cat-file", "--batch")
         self._process.stdin.write(name.encode() + b"\n")
@@ -111,11 +106,3 @@ class Blobs:
         data: bytes = self._process.stdout.read(int(header[2]))
         self._process.stdout.read(1)
         return data
-
-    def close(self) -> None:
-        """End the process that reads; a later read starts another."""
-        if self._process is not None:
-            self._process.stdin.close()
-            self._process.stdout.close()
-            self._process.wait()
-            self._process = None

@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 from flagctl.cli.exits import Exit
-from flagctl.cli.options import EnvironmentOption, Json, complete_key
+from flagctl.cli.options import Attributes, ContextFile, EnvironmentOption, Json, User, complete_key
 from flagctl.errors import UsageError
 
 
@@ -13,14 +13,9 @@ def command(
     ctx: typer.Context,
     environment: EnvironmentOption,
     key: Annotated[str | None, typer.Argument(help="The flag's key.", autocompletion=complete_key)] = None,
-    user: Annotated[str | None, typer.Option("--user", "-u", help="The targeting key of whoever asks.")] = None,
-    attributes: Annotated[
-        list[str] | None,
-        typer.Option("--attribute", "-a", metavar="NAME=VALUE", help="Typed by attributes.yaml; NAME:=JSON as it is."),
-    ] = None,
-    source: Annotated[
-        str | None, typer.Option("--context", metavar="FILE", help="A context as a JSON object; - is stdin.")
-    ] = None,
+    user: User = None,
+    attributes: Attributes = None,
+    source: ContextFile = None,
     at: Annotated[str | None, typer.Option(metavar="TIME", help="Answer as at this time (RFC 3339).")] = None,
     preview: Annotated[
         list[str] | None, typer.Option(metavar="FLAG:VARIANT,...", help="Show the answer under session overrides.")

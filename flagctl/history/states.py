@@ -13,7 +13,6 @@ import msgspec
 from flagctl.errors import OutsideError
 from flagctl.files.understand import understand
 from flagctl.files.walk import SETTINGS, Entry, Tree, classify
-from flagctl.history.travel import Blobs
 
 if TYPE_CHECKING:
     from flagctl.history.git import Git
@@ -27,6 +26,16 @@ class Step(msgspec.Struct, frozen=True):
     commit: str
     time: int
     changes: tuple[tuple[str, str, str], ...]
+
+
+class Author(msgspec.Struct, frozen=True):
+    """Who made a commit, and what they said of it."""
+
+    commit: str
+    author: str
+    email: str
+    subject: str
+    reason: str
 
 
 class Version(msgspec.Struct, frozen=True):
@@ -89,6 +98,19 @@ def versions(git: Git, head: str, environment: str, key: str) -> list[Version]:
     return found
 
 
+def authors(git: Git, commits: Sequence[str]) -> dict[str, Author]:
+    """Who made these commits, by their hashes."""
+    if not commits:
+        return {}
+    reason = "%(trailers:key=Reason,valueonly,unfold,separator=%x20)"
+    out = git.read("log", "-z", "--no-walk=unsorted", f"--format=%H%x01%an%x01%ae%x01%s%x01{reason}", *commits)
+    found = {}
+    for row in filter(None, out.split("\0")):
+        commit, author, email, subject, why = row.split("\x01", 4)
+        found[commit] = Author(commit, author, email, subject, " ".join(why.split()))
+    return found
+
+
 def listing(git: Git, commit: str, environment: str) -> dict[str, str]:
     """Git's name for each file of an environment and for the settings, at a commit."""
     found = {}
@@ -97,6 +119,35 @@ def listing(git: Git, commit: str, environment: str) -> dict[str, str]:
         if about and not about.startswith("120000"):
             found[path] = about.split(" ")[2]
     return found
+
+
+class Blobs:
+    """The contents of files by Git's names for them. One `git cat-file --batch` answers; `close` ends it."""
+
+    def __init__(self, git: Git) -> None:
+        self._git = git
+        self._process: Any = None
+
+    def read(self, name: str) -> bytes:
+        """A file's bytes; raises OutsideError when Git does not have them."""
+        if self._process is None:
+            self._process = self._git.start("cat-file", "--batch")
+        self._process.stdin.write(name.encode() + b"\n")
+        self._process.stdin.flush()
+        header = self._process.stdout.readline().split()
+        if len(header) != 3:
+            raise OutsideError(f"Git has no object {name}", hint="git fsck looks for damage; git fetch may bring it")
+        data: bytes = self._process.stdout.read(int(header[2]))
+        self._process.stdout.read(1)
+        return data
+
+    def close(self) -> None:
+        """End the process that reads; a later read starts another."""
+        if self._process is not None:
+            self._process.stdin.close()
+            self._process.stdout.close()
+            self._process.wait()
+            self._process = None
 
 
 class StateTree(Tree):

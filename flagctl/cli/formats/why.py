@@ -1,0 +1,106 @@
+"""Transitions of an answer and their causes, as lines and as `flagctl/why/1` and `flagctl/bisect/1`."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any
+
+from flagctl.model import times
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from flagctl.cli.output import Output
+    from flagctl.history.states import Author
+    from flagctl.history.why import Answer, Cause, Story, Transition
+
+# «Merge pull request #12 from …» and «Subject (#12)», as GitHub writes them.
+_PULL = re.compile(r"^Merge pull request #([0-9]+)\b|\(#([0-9]+)\)$")
+
+
+def show(out: Output, story: Story, since: str) -> None:
+    """Each transition in a line with its cause, oldest first; what is so now on stderr."""
+    for transition in story.transitions:
+        lines(out, transition, story.about)
+    if not story.transitions:
+        out.say(f"no change since {since}" if since else "it never changed")
+    if not story.whole:
+        out.warn(
+            f"{story.versions:,} versions were bisected: what changed and changed back between two that answer alike "
+            "is not shown",
+            "--since narrows it down",
+        )
+    out.say(f"now: {story.last}")
+
+
+def lines(out: Output, transition: Transition, about: Mapping[str, Author]) -> None:
+    """One transition: when, from what to what, and why."""
+    when = times.text(transition.time).replace("T", " ").removesuffix("Z")
+    moved = f"{transition.old} → {transition.new}"
+    first, *rest = [_cause(cause, about) for cause in transition.causes]
+    out.data(f"{out.style(when, 'dim')}  {out.style(moved, 'bold')}  {out.style(first, '')}", styled=True)
+    for said in rest:
+        out.data(f"{'':{len(when) + len(moved) + 2}}  {said}")
+
+
+def document(story: Story, **asked: Any) -> dict[str, Any]:
+    """The JSON document of `why`."""
+    return {
+        "format": "flagctl/why/1",
+        **asked,
+        "first": _answer(story.first),
+        "last": _answer(story.last),
+        "versions": story.versions,
+        "exhaustive": story.whole,
+        "transitions": [_transition(transition, story.about) for transition in story.transitions],
+    }
+
+
+def bisect_document(transition: Transition, entry: Author, **asked: Any) -> dict[str, Any]:
+    """The JSON document of `bisect`."""
+    return {"format": "flagctl/bisect/1", **asked, **_transition(transition, {entry.commit: entry})}
+
+
+def _transition(transition: Transition, about: Mapping[str, Author]) -> dict[str, Any]:
+    return {
+        "time": times.text(transition.time),
+        "from": _answer(transition.old),
+        "to": _answer(transition.new),
+        "causes": [_fields(cause, about) for cause in transition.causes],
+    }
+
+
+def _answer(answer: Answer) -> dict[str, Any]:
+    return {"variant": answer.variant, "value": answer.value}
+
+
+def _fields(cause: Cause, about: Mapping[str, Author]) -> dict[str, Any]:
+    if not cause.commit:
+        return {"kind": cause.kind, "flag": cause.flag, "text": cause.text}
+    entry = about[cause.commit]
+    return {
+        "kind": cause.kind,
+        "commit": cause.commit,
+        "author": entry.author,
+        "email": entry.email,
+        "subject": entry.subject,
+        "reason": entry.reason or None,
+        "pull_request": _pull(entry),
+        "through": list(cause.through),
+    }
+
+
+def _cause(cause: Cause, about: Mapping[str, Author]) -> str:
+    if not cause.commit:
+        return cause.text
+    entry = about[cause.commit]
+    number = _pull(entry)
+    pull = f", pull request #{number}" if number and f"#{number}" not in entry.subject else ""
+    why = f" — {entry.reason}" if entry.reason and entry.reason != entry.subject else ""
+    through = f" [through {', '.join(cause.through)}]" if cause.through else ""
+    return f"{entry.commit[:10]} {entry.author}: {entry.subject}{why}{pull}{through}"
+
+
+def _pull(entry: Author) -> int | None:
+    found = _PULL.search(entry.subject)
+    return int(found[1] or found[2]) if found else None
