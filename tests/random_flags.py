@@ -7,6 +7,7 @@ chance makes rules that nobody can match or that another shadows. A thousand fla
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from copy import deepcopy
 from functools import cached_property
 from random import Random
 from types import MappingProxyType
@@ -258,7 +259,7 @@ class World(msgspec.Struct, dict=True):
 
     def _odd(self, dice: Random) -> Any:
         if self.limits.json or dice.random() < 0.5:
-            return dice.choice([None, *_WRONG])
+            return deepcopy(dice.choice([None, *_WRONG]))
         return _awkward(dice)
 
 

@@ -1,0 +1,228 @@
+"""A snapshot to the flagd flag definition: the same answers in JSONLogic, for flagd and every flagd provider.
+
+A flag is always ENABLED there: a disabled one would give the caller's default, where ours gives `off_variant`.
+Segments and required flags are inlined, for flagd can't refer to others. What flagd can't say is left out and told.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import msgspec
+
+from flagctl.compile.flagd_conditions import UnsayableError, listed, number, test
+from flagctl.compile.flagd_logic import Logic, both, choose, either, negate, var
+from flagctl.compile.flagd_outcomes import disabled, outcome, since
+from flagctl.model import times
+from flagctl.model.condition import TARGETING_KEY
+from flagctl.problems import pointer
+
+SCHEMA = "https://flagd.dev/schema/v0/flags.json"
+LARGEST_FLAG = 2 << 20
+"""Bytes of one flag: half of what a gRPC message holds."""
+DEEPEST = 100
+"""Expressions within expressions; Python's engine walks them with two calls each, and stops at 1,000."""
+GRPC_LIMIT = 4 << 20
+"""The largest message that gRPC takes as it is set up from the start: flagd's sync protocol sends whole documents."""
+
+
+class Unsaid(msgspec.Struct, frozen=True):
+    """Why a flag is left out.
+
+    code: the check rule it belongs to. pointer: into the flag's file. message: what is wrong with that place.
+    """
+
+    code: str
+    flag: str
+    pointer: str
+    message: str
+
+
+class Definition(msgspec.Struct, frozen=True):
+    """A flagd flag definition, and what is not in it. Parts of the snapshot are part of the document."""
+
+    document: dict[str, Any]
+    unsaid: list[Unsaid]
+
+
+def definition(snapshot: Mapping[str, Any]) -> Definition:
+    """The flagd document of a snapshot; `snapshot.encode` makes its bytes."""
+    compiler = _Compiler(snapshot)
+    flags: dict[str, Any] = {}
+    unsaid: list[Unsaid] = []
+    for key, flag in snapshot["flags"].items():
+        logic, missing = compiler.flag(key)
+        unsaid += [Unsaid(one.code, key, one.place, one.message) for one in missing]
+        if not missing:
+            flags[key] = _flag(flag, logic)
+    metadata = {"flagSetId": snapshot["environment"], "version": str(snapshot["version"])}
+    for name in ("commit", "commit_time"):
+        if snapshot[name] is not None:
+            metadata[name] = snapshot[name]
+    return Definition({"$schema": SCHEMA, "metadata": metadata, "flags": flags}, unsaid)
+
+
+def _flag(flag: Mapping[str, Any], logic: Logic) -> dict[str, Any]:
+    document = {
+        "state": "ENABLED",
+        "variants": flag["variants"],
+        "defaultVariant": logic if isinstance(logic, str) else flag["off_variant"],
+        "metadata": _metadata(flag),
+    }
+    if isinstance(logic, dict):
+        document["targeting"] = logic
+        cases = logic["if"]
+        if isinstance(cases[-1], str):
+            # null: the engines answer with the default variant, and say that it is the default.
+            document |= {"defaultVariant": cases[-1], "targeting": {"if": [*cases[:-1], None]}}
+    return document
+
+
+def _metadata(flag: Mapping[str, Any]) -> dict[str, Any]:
+    """Flat, for Python's engine rejects the whole document otherwise; `version` comes from the set's."""
+    said = {name: value for name, value in flag["metadata"].items() if name in ("owner", "kind", "documentation_url")}
+    said["ttl"] = flag["ttl"]
+    if "expires_at" in flag:
+        said["expires_at"] = times.text(flag["expires_at"])
+    return said
+
+
+class _Compiler:
+    """One snapshot. What is inlined is made once; its parts are shared, and only written out again and again."""
+
+    def __init__(self, snapshot: Mapping[str, Any]) -> None:
+        self.snapshot = snapshot
+        self.flags: dict[str, tuple[Logic, list[UnsayableError]]] = {}
+        self.segments: dict[str, tuple[Logic, str, str]] = {}
+        self.sizes: dict[int, tuple[int, int]] = {}
+
+    def flag(self, key: str) -> tuple[Logic, list[UnsayableError]]:
+        """The expression that gives a flag's variant, and what in it can't be said."""
+        if key not in self.flags:
+            circle = UnsayableError("flagd-requires", "the flag requires itself", "/requires")
+            self.flags[key] = (False, [circle])
+            missing: list[UnsayableError] = []
+            logic = self._flag(key, self.snapshot["flags"][key], missing)
+            if not missing:
+                missing += self._too_large(logic)
+            self.flags[key] = (logic, missing)
+        return self.flags[key]
+
+    def _flag(self, key: str, flag: Mapping[str, Any], missing: list[UnsayableError]) -> Logic:
+        """The six steps of DESIGN 2.3 as one chain."""
+        off = flag["off_variant"]
+        for name, value in flag["variants"].items():
+            with _noting(missing, pointer("variants", name)):
+                number(value)
+        cases = [(either(disabled(flag), self._unmet(flag, missing)), off)]
+        for variant in sorted(flag.get("overrides", ())):
+            cases.append((listed(var(TARGETING_KEY), flag["overrides"][variant]), variant))
+        for index, rule in enumerate(flag.get("rules", ())):
+            when = self.all(rule["when"], pointer("rules", index, "when"), missing)
+            takes_part, value = self.outcome(flag, rule, missing, last=False)
+            cases.append((both(when, takes_part), value))
+        later = [entry for entry in flag.get("schedule", ()) if "default" in entry]
+        for entry in reversed(later):
+            cases.append((since(entry["at"]), self.outcome(flag, entry["default"], missing, last=True)[1]))
+        return choose(cases, self.outcome(flag, flag["default"], missing, last=True)[1])
+
+    def outcome(
+        self, flag: Mapping[str, Any], found: Mapping[str, Any], missing: list[UnsayableError], *, last: bool
+    ) -> tuple[Logic, Logic]:
+        """Who takes part in an outcome and what they get."""
+        if "foreign_bucketing" in flag and "serve" not in found:
+            message = f"flagd can't bucket by {flag['foreign_bucketing']['algorithm']}"
+            if not any(one.code == "flagd-foreign-bucketing" for one in missing):
+                missing.append(UnsayableError("flagd-foreign-bucketing", message, "/bucketing"))
+            return True, flag["off_variant"]
+        declared = self.snapshot["attributes"].get(found.get("bucket_by", ""), {}).get("type", "string")
+        return outcome(found, flag["off_variant"], self.snapshot["bucketing"], declared, last=last)
+
+    def _unmet(self, flag: Mapping[str, Any], missing: list[UnsayableError]) -> Logic:
+        """Some requirement does not hold."""
+        unmet: Logic = False
+        for index, need in enumerate(flag.get("requires", ())):
+            required, variant = need["flag"], need["variant"]
+            if required not in self.snapshot["flags"]:
+                return True
+            logic, lacking = self.flag(required)
+            if lacking:
+                message = f"{required} can't be said in flagd: {lacking[0].message}"
+                missing.append(UnsayableError("flagd-requires", message, pointer("requires", index, "flag")))
+            unmet = either(unmet, logic != variant if isinstance(logic, str) else {"!==": [logic, variant]})
+        return unmet
+
+    def all(self, conditions: list[Any], place: str, missing: list[UnsayableError]) -> Logic:
+        """All members of a list of conditions hold."""
+        return both(*(self.one(member, f"{place}/{index}", missing) for index, member in enumerate(conditions)))
+
+    def one(self, condition: Mapping[str, Any], place: str, missing: list[UnsayableError]) -> Logic:
+        """One condition, and those in it."""
+        if "attribute" in condition:
+            with _noting(missing, place):
+                return test(condition["attribute"], condition["op"], condition["value"])
+            return False
+        if "segment" in condition:
+            name = condition["segment"]
+            logic, code, message = self.segment(name)
+            if code:
+                missing.append(UnsayableError(code, f"segment {name}: {message}", f"{place}/segment"))
+            return logic
+        if "any" in condition:
+            members = enumerate(condition["any"])
+            return either(*(self.one(member, f"{place}/any/{index}", missing) for index, member in members))
+        if "all" in condition:
+            return self.all(condition["all"], f"{place}/all", missing)
+        return negate(self.one(condition["not"], f"{place}/not", missing))
+
+    def segment(self, name: str) -> tuple[Logic, str, str]:
+        """A segment's expression, with code and message of the first thing in it that can't be said."""
+        if name not in self.segments:
+            missing: list[UnsayableError] = []
+            logic = self.all(self.snapshot["segments"][name]["when"], "", missing)
+            self.segments[name] = (logic, missing[0].code, missing[0].message) if missing else (logic, "", "")
+        return self.segments[name]
+
+    def _too_large(self, logic: Logic) -> Iterator[UnsayableError]:
+        size, depth = self.measure(logic)
+        if size > LARGEST_FLAG:
+            message = f"written out for flagd it takes {size:,} bytes, more than {LARGEST_FLAG:,}"
+            yield UnsayableError("flagd-size", message)
+        elif depth > DEEPEST:
+            message = f"written out for flagd it is {depth} expressions deep, more than {DEEPEST}"
+            yield UnsayableError("flagd-size", message)
+
+    def measure(self, logic: Logic) -> tuple[int, int]:
+        """Bytes and depth of an expression, without writing it out: inlining can make it larger than any memory."""
+        if not isinstance(logic, (dict, list)):
+            return len(json.dumps(logic, ensure_ascii=False).encode()), 0
+        found = self.sizes.get(id(logic))
+        if found is None:
+            if isinstance(logic, dict):
+                ((operator, arguments),) = logic.items()
+                size, depth = self.measure(arguments)
+                found = size + len(operator) + 5, depth + 1
+            else:
+                sizes = [self.measure(member) for member in logic]
+                found = 1 + sum(size + 1 for size, _ in sizes), max((depth for _, depth in sizes), default=0)
+            self.sizes[id(logic)] = found
+        return found
+
+
+class _noting:  # noqa: N801
+    """Notes what is raised in its body as missing, at a place."""
+
+    def __init__(self, missing: list[UnsayableError], place: str) -> None:
+        self.missing = missing
+        self.place = place
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(self, kind: object, error: BaseException | None, traceback: object) -> bool:
+        if isinstance(error, UnsayableError):
+            self.missing.append(UnsayableError(error.code, error.message, self.place + error.place))
+            return True
+        return False
