@@ -35,6 +35,7 @@ def test_json_names_its_format(flagctl: Callable[..., Any]) -> None:
         "variant": "on",
         "reason": "TARGETING_MATCH",
         "rule": "staff",
+        "experiment": None,
         "error_code": None,
         "error_message": None,
     }

@@ -15,25 +15,24 @@ from test_operators import CASES
 from flagctl.evaluate.evaluator import Evaluator
 from flagctl.evaluate.trace import Trace
 
+BROKEN: list[Any] = [
+    None,
+    {},
+    "flag",
+    flag(default={}),
+    flag(default={"serve": "purple"}),
+    flag(default=split("on", 10, "off", 20)),
+    flag(default=ON, rules=[{"name": "no when"}]),
+    flag(rules=[rule("r", {"attribute": "x", "op": "resembles", "value": 1})]),
+    flag(rules=[rule("r", {"segment": "gone"})]),
+    flag(rules=[rule("r", {"segment": "itself"})]),
+    flag(off_variant="purple", enabled=False),
+    flag(expires_at="tomorrow"),
+    flag(foreign_bucketing={"algorithm": "dice"}, default=rollout(50)),
+]
 
-@pytest.mark.parametrize(
-    "broken",
-    [
-        None,
-        {},
-        "flag",
-        flag(default={}),
-        flag(default={"serve": "purple"}),
-        flag(default=split("on", 10, "off", 20)),
-        flag(default=ON, rules=[{"name": "no when"}]),
-        flag(rules=[rule("r", {"attribute": "x", "op": "resembles", "value": 1})]),
-        flag(rules=[rule("r", {"segment": "gone"})]),
-        flag(rules=[rule("r", {"segment": "itself"})]),
-        flag(off_variant="purple", enabled=False),
-        flag(expires_at="tomorrow"),
-        flag(foreign_bucketing={"algorithm": "dice"}, default=rollout(50)),
-    ],
-)
+
+@pytest.mark.parametrize("broken", BROKEN)
 def test_a_broken_flag_is_an_answer_and_breaks_no_other(broken: Any) -> None:
     flags = {"f": broken, "g": flag(requires=[{"flag": "f", "variant": "on"}]), "h": flag()}
     segments = {"itself": [{"segment": "itself"}]}

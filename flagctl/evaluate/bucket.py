@@ -25,9 +25,10 @@ def key_text(value: object) -> str | None:
     key»), a boolean, a float, an integer beyond 64 bits, a list, an object.
     """
     if isinstance(value, str):
-        return value or None
-    if isinstance(value, int) and not isinstance(value, bool) and _SMALLEST <= value <= _LARGEST:
-        return str(value)
+        return str.__str__(value) or None  # an Enum with text in it has its own idea of str()
+    if isinstance(value, int) and not isinstance(value, bool):
+        number = int.__index__(value)
+        return str(number) if _SMALLEST <= number <= _LARGEST else None
     return None
 
 
@@ -63,9 +64,19 @@ GENERATIONS: dict[str, Callable[[str, str], bytes]] = {
 }
 
 
+def bits(generation: str, salt: str, value: str) -> int:
+    """The 32 bits of a person under a salt."""
+    return mmh3.hash(GENERATIONS[generation](salt, value), 0, False)
+
+
 def bucket(generation: str, salt: str, value: str) -> int:
     """The bucket, 0..99,999, of a person under a salt."""
-    return mmh3.hash(GENERATIONS[generation](salt, value), 0, False) * BUCKETS >> 32
+    return bits(generation, salt, value) * BUCKETS >> 32
+
+
+def threshold(share: int) -> int:
+    """The least number of 32 bits whose bucket is not below a share: `bits < threshold(n)` says `bucket < n`."""
+    return -(-(share << 32) // BUCKETS)
 
 
 def _launchdarkly(foreign: Mapping[str, Any], key: str, value: str) -> int:

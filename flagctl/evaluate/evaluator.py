@@ -23,11 +23,12 @@ PREVIEW = "preview"
 """The rule that a preview override answers by."""
 
 
-class Resolution(msgspec.Struct, frozen=True):
+class Resolution(msgspec.Struct, frozen=True, gc=False):
     """An answer, in OpenFeature's words.
 
     variant: None only where `reason` is ERROR; `value` is then the caller's default. rule: the name of the
     rule that decided, if one did. error_code may stand beside a usable value (a circle of `requires`).
+    experiment: the name of the one that the person was drawn in.
     """
 
     value: Any
@@ -36,6 +37,7 @@ class Resolution(msgspec.Struct, frozen=True):
     error_code: str | None = None
     error_message: str | None = None
     rule: str | None = None
+    experiment: str | None = None
 
 
 class Evaluator:
@@ -108,6 +110,7 @@ class _Evaluation:
         self.bucket = bucket
         self.trace = trace
         self.answers: dict[str, Resolution] = {}
+        self.members: dict[str, bool] = {}
 
     def say(self, at: Place, outcome: bool | None, text: str | Callable[[], str], *, index: int | None = None) -> None:
         """Note a step, if anybody wants to know."""
@@ -159,12 +162,11 @@ class _Evaluation:
             if self.rule_holds(rule, rule_at):
                 chosen = self.choose(key, flag, rule, rule_at.below())
                 if chosen is not None:
-                    variant, drawn = chosen
-                    return _serve(flag, variant, "SPLIT" if drawn else "TARGETING_MATCH", rule["name"])
+                    return _chosen(flag, rule, *chosen, "TARGETING_MATCH", rule["name"])
 
         self.say(default_at, None, "default")
         variant, drawn = self.choose(key, flag, default, default_at.below()) or (flag["off_variant"], False)
-        return _serve(flag, variant, "SPLIT" if drawn else "STATIC" if _is_static(flag) else "DEFAULT")
+        return _chosen(flag, default, variant, drawn, "STATIC" if is_static(flag) else "DEFAULT")
 
     def is_expired(self, flag: dict[str, Any], at: Place) -> bool:
         """Step 3, `expires_at`."""
@@ -255,8 +257,11 @@ class _Evaluation:
 
     def in_segment(self, name: str, at: Place) -> bool:
         """Whether all conditions of a segment hold; its steps point into its own file."""
+        if self.trace is None and name in self.members:
+            return self.members[name]
         inside = Place(at.flag, name, "/when", at.depth)
-        return self.all_hold(self.snapshot["segments"][name]["when"], inside)
+        held = self.members[name] = self.all_hold(self.snapshot["segments"][name]["when"], inside)
+        return held
 
     def choose(self, key: str, flag: dict[str, Any], outcome: dict[str, Any], at: Place) -> tuple[str, bool] | None:
         """The variant of an outcome and whether it was drawn; None for who stands outside the experiment."""
@@ -309,13 +314,24 @@ class _Evaluation:
         return inside
 
 
-def _serve(flag: dict[str, Any], variant: str, reason: str, rule: str | None = None) -> Resolution:
+def _serve(
+    flag: dict[str, Any], variant: str, reason: str, rule: str | None = None, experiment: str | None = None
+) -> Resolution:
     value = flag["variants"][variant]
     if isinstance(value, dict):
         value = deepcopy(value)  # so that nobody who changes an answer changes the snapshot
-    return Resolution(value, variant, reason, rule=rule)
+    return Resolution(value, variant, reason, rule=rule, experiment=experiment)
 
 
-def _is_static(flag: dict[str, Any]) -> bool:
+def _chosen(
+    flag: dict[str, Any], outcome: dict[str, Any], variant: str, drawn: bool, reason: str, rule: str | None = None
+) -> Resolution:
+    if not drawn:
+        return _serve(flag, variant, reason, rule)
+    return _serve(flag, variant, "SPLIT", rule, outcome["experiment"]["name"] if "experiment" in outcome else None)
+
+
+def is_static(flag: Mapping[str, Any]) -> bool:
+    """Whether a flag answers everybody and always the same, as one glance at its file shows."""
     moving = ("requires", "overrides", "rules", "schedule")
     return "serve" in flag["default"] and "expires_at" not in flag and not any(flag.get(part) for part in moving)
