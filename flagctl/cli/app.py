@@ -17,6 +17,7 @@ COMMANDS: dict[str, dict[str, str]] = {
         "new": "Start a flag.",
         "set": "Change a flag in one environment, and commit it.",
         "check": "Find what is wrong in flag files.",
+        "plan": "Say what merging would do, and to whom.",
         "publish": "Send an environment's snapshot to where services read it.",
         "eval": "Answer as a service would, and explain why.",
         "log": "Show who changed what, when and why.",

@@ -153,7 +153,7 @@ def _gate(answer: Tree, wanted: str | None, tree: Tree, off: Tree) -> Tree:
 
 def _place(pair: Both) -> str:
     before, after = place(pair.before), place(pair.after)
-    said = after if before == after else f"{before}, then {after}"
+    said = after if before == after else f"{before} before and {after} after"
     return f"{said} ({where(pair.given)})" if pair.given else said
 
 
