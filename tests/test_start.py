@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 Loaded = Callable[..., set[str]]
-HEAVY = {"ruamel", "jsonschema", "jsonschema_rs", "git", "boto3", "redis", "polars", "pydantic"}
+HEAVY = {"ruamel", "jsonschema", "jsonschema_rs", "git", "boto3", "redis", "polars", "vl_convert", "pydantic"}
 
 
 # Not -X importtime: it does not see what importlib.import_module loads, as our table of commands does.

@@ -14,7 +14,7 @@ from flagctl.model.repository import require_environment
 from flagctl.problems import did_you_mean
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
 
     from flagctl.evaluate.evaluator import Resolution
     from flagctl.evaluate.trace import Step
@@ -78,11 +78,10 @@ def ask(project: Project, environment: str, key: str | None, question: Question)
     from flagctl.evaluate.evaluator import Evaluator
     from flagctl.evaluate.trace import Trace
 
-    reading = _read(project, environment, key)
+    reading = read(project, environment, key)
     held, attributes = reading.repository.environments[environment], reading.repository.attributes
     document = snapshot(held, reading.repository.settings, attributes)
-    base: Mapping[str, Any] = {} if question.context is None else typed.from_json(question.context)
-    context, warnings = typed.from_arguments(question.attributes, attributes, base)
+    context, warnings = typed.from_arguments(question.attributes, attributes, base(question))
     if question.user is not None:
         context["targetingKey"] = question.user
     preview, more = typed.previews(question.previews, document["flags"]) if question.previews else ({}, [])
@@ -94,6 +93,13 @@ def ask(project: Project, environment: str, key: str | None, question: Question)
         lines = None if trace is None else [_placed(reading, held, step) for step in trace.steps]
         answers.append(Answer(name, found, lines))
     return Asked(environment=environment, now=question.now, answers=answers, warnings=warnings + more)
+
+
+def base(question: Question) -> dict[str, Any]:
+    """The context that was given as JSON. Raises UsageError."""
+    from flagctl.evaluate import context as typed
+
+    return {} if question.context is None else typed.from_json(question.context)
 
 
 def read_text(source: str) -> str:
@@ -108,8 +114,8 @@ def read_text(source: str) -> str:
         raise UsageError(f"{source} is not UTF-8: byte {error.start + 1} is {data[error.start]:#04x}") from None
 
 
-def _read(project: Project, environment: str, key: str | None) -> Reading:
-    """What is needed to answer, without errors in it."""
+def read(project: Project, environment: str, key: str | None) -> Reading:
+    """What is needed to answer a flag or (None) all, without errors in it. Raises as `ask` does."""
     reading = project.read() if key is None else project.closure(environment, key)
     _stop_at(reading, [p for p in reading.problems if p.file == SETTINGS], "the settings can't be used")
     known = reading.repository.settings.environments

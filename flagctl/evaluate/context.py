@@ -18,6 +18,7 @@ Warnings = list[tuple[str, str]]
 """(what is odd, a hint or "") of each thing that was let pass."""
 
 _TARGETING = Attribute(name=TARGETING_KEY, type="string")
+_OTHERWISE = ", or any other value as NAME:=JSON"
 _EXAMPLES = {
     "string": "ada",
     "integer": "42",
@@ -56,7 +57,7 @@ def from_arguments(
         declared = _TARGETING if name == TARGETING_KEY else attributes.get(name)
         if declared is None:
             warnings.append((f'attribute "{name}" is not declared in flags/attributes.yaml', _close(name, attributes)))
-        value = _json(text, name) if as_json else text if declared is None else _typed(text, declared)
+        value = _json(text, name) if as_json else text if declared is None else typed(text, declared, _OTHERWISE)
         if declared is not None and declared.values and not isinstance(value, list) and value not in declared.values:
             listed = ", ".join(map(str, declared.values))
             warnings.append((f"{name} is declared with these values: {listed}; not {text}", ""))
@@ -116,15 +117,16 @@ def _json(text: str, what: str) -> Any:
         raise UsageError(f"{what} is no JSON: {error}", hint="in JSON, text stands in double quotes") from None
 
 
-def _typed(text: str, declared: Attribute) -> Any:
+def typed(text: str, declared: Attribute, otherwise: str = "") -> Any:
+    """Text as its declared type. Raises UsageError, whose hint ends with `otherwise`, for what can't be read so."""
     if declared.type == "array":
         member = Attribute(name=f"a member of {declared.name}", type=declared.items)
-        return [_typed(part.strip(), member) for part in text.split(",")] if text.strip() else []
+        return [typed(part.strip(), member, otherwise) for part in text.split(",")] if text.strip() else []
     value = _READERS[declared.type](text)
     if value is None:
         raise UsageError(
             f'{declared.name} is declared as {declared.type}, and "{text}" is none',
-            hint=f"write {declared.type} values like {_EXAMPLES[declared.type]}, or any other value as NAME:=JSON",
+            hint=f"write {declared.type} values like {_EXAMPLES[declared.type]}{otherwise}",
         )
     return value
 

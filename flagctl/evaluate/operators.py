@@ -115,9 +115,17 @@ def _time(test: Callable[[Any, int], bool]) -> Callable[[Any, Any], bool | None]
     return compare
 
 
+_short_version = lru_cache(maxsize=4096)(semver.key)
+
+
+def _version_key(text: str) -> semver.Key | None:
+    # What is long is no usual version: were it kept, it would fill the memory.
+    return _short_version(text) if len(text) < 64 else semver.key(text)
+
+
 def _version(test: Callable[[semver.Key, semver.Key], bool]) -> Callable[[Any, Any], bool | None]:
     def compare(value: Any, wanted: str) -> bool | None:
-        ours, theirs = semver.key(value) if isinstance(value, str) else None, semver.key(wanted)
+        ours, theirs = _version_key(value) if isinstance(value, str) else None, _version_key(wanted)
         return None if ours is None or theirs is None else test(ours, theirs)
 
     return compare

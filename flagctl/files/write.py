@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from flagctl.errors import OutsideError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
 UNFINISHED = ".tmp"
@@ -36,13 +37,25 @@ def write(path: Path, data: bytes, *, draft: Path | None = None) -> None:
     after a crash. draft: a folder for the unfinished file; beside it where that is on another disk or None.
     Raises OutsideError, and leaves nothing behind.
     """
+    with replacing(path, draft=draft) as temporary:
+        temporary.write_bytes(data)
+
+
+@contextlib.contextmanager
+def replacing(path: Path, *, draft: Path | None = None) -> Iterator[Path]:
+    """For somebody else to write: an empty file that becomes the one at `path`, as `write` does it.
+
+    It does so when the block ends well; when it raises, nothing is left behind.
+    """
     name = f".{path.name[:100]}.{secrets.token_hex(4)}{UNFINISHED}"
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         same_disk = draft is not None and draft.stat().st_dev == path.parent.stat().st_dev
         temporary = (draft if draft is not None and same_disk else path.parent) / name
         try:
-            _write(temporary, data, mode=_mode(path))
+            temporary.open("xb").close()
+            yield temporary
+            _keep(temporary, mode=_mode(path))
             temporary.replace(path)
         finally:
             with contextlib.suppress(OSError):
@@ -72,12 +85,11 @@ def _mode(path: Path) -> int | None:
         return None
 
 
-def _write(path: Path, data: bytes, *, mode: int | None) -> None:
-    with open(path, "xb", opener=lambda name, flags: os.open(name, flags, 0o666)) as file:
+def _keep(path: Path, *, mode: int | None) -> None:
+    """Give a file its mode, and have it on the disk."""
+    with path.open("rb") as file:
         if mode is not None:
             os.fchmod(file.fileno(), mode)
-        file.write(data)
-        file.flush()
         os.fsync(file.fileno())
 
 

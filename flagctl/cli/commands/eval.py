@@ -22,6 +22,19 @@ def command(
     ] = None,
     explain: Annotated[bool, typer.Option("--explain", help="Say every step, with file and line.")] = False,
     everything: Annotated[bool, typer.Option("--all", help="Answer every flag of the environment.")] = False,
+    batch: Annotated[
+        str | None, typer.Option(metavar="FILE", help="Answer every row of a .parquet, .csv or .jsonl file.")
+    ] = None,
+    output: Annotated[
+        str | None, typer.Option("--output", "-o", metavar="FILE", help="Where --batch writes rows and answers.")
+    ] = None,
+    user_column: Annotated[
+        str | None, typer.Option(metavar="NAME", help="The --batch column that is the targeting key.")
+    ] = None,
+    columns: Annotated[
+        str | None, typer.Option(metavar="A,B,...", help="Only these columns of --batch and its answers.")
+    ] = None,
+    prefix: Annotated[str, typer.Option(help="Before variant, value, reason and rule, the columns --batch adds.")] = "",
     as_json: Json = False,
 ) -> Exit:
     """Answer as a service would, and explain why.
@@ -31,7 +44,7 @@ def command(
       flagctl eval wishlist-gallery -e production --user ada -a plan=pro -a age:=42 --explain
       flagctl eval --all -e staging --context context.json --at 2027-01-01T00:00:00Z --preview wishlist-gallery:on
     """
-    from flagctl.cli import asking
+    from flagctl.cli import asking, batching
     from flagctl.cli.formats import answers
 
     session = ctx.obj
@@ -45,6 +58,11 @@ def command(
         now=session.now(at),
         explain=explain,
     )
+    wanted = batching.wanted(batch, output, user_column, columns, prefix)
+    if wanted is not None:
+        done = batching.batch(session.project(), environment, key, question, wanted)
+        answers.batch(session.out, done, as_json=as_json)
+        return Exit.DONE
     asked = asking.ask(session.project(), environment, key, question)
     for warning, hint in asked.warnings:
         session.out.warn(warning, hint)

@@ -10,6 +10,7 @@ from flagctl.model import times
 
 if TYPE_CHECKING:
     from flagctl.cli.asking import Answer, Asked
+    from flagctl.cli.batching import Batch
     from flagctl.cli.output import Output
 
 _WIDEST = 60
@@ -52,7 +53,24 @@ def every_document(asked: Asked) -> dict[str, Any]:
     return _head("flagctl/eval-all/1", asked) | {"flags": {answer.flag: _fields(answer) for answer in asked.answers}}
 
 
-def _head(name: str, asked: Asked) -> dict[str, Any]:
+def batch(out: Output, done: Batch, *, as_json: bool) -> None:
+    """How many rows had which answer."""
+    for warning, hint in done.warnings:
+        out.warn(warning, hint)
+    out.say(f"{done.rows:,} rows answered, written to {done.into}")
+    if as_json:
+        counted = [{**said._asdict(), "rows": count} for said, count in done.answers]
+        head = {**_head("flagctl/eval-batch/1", done), "flag": done.flag, "output": str(done.into)}
+        out.json(head | {"rows": done.rows, "answers": counted})
+        return
+    rows = [
+        [said.variant or "-", f"{count:,}", f"{count / done.rows:.2%}", said.reason, said.rule or ""]
+        for said, count in done.answers
+    ]
+    out.table(["VARIANT", "ROWS", "SHARE", "REASON", "RULE"], rows)
+
+
+def _head(name: str, asked: Asked | Batch) -> dict[str, Any]:
     return {"format": name, "environment": asked.environment, "at": times.text(asked.now)}
 
 
