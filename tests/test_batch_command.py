@@ -29,8 +29,8 @@ def test_rows_are_answered_and_counted(repo: Path, flagctl: Callable[..., Any], 
     assert done.returncode == 0, done.stderr
     assert [line.split() for line in done.stdout.splitlines()] == [
         ["VARIANT", "ROWS", "SHARE", "REASON", "RULE"],
-        ["on", "1", "50.00%", "TARGETING_MATCH", "staff"],
         ["off", "1", "50.00%", "SPLIT"],
+        ["on", "1", "50.00%", "TARGETING_MATCH", "staff"],
     ]
     assert done.stderr == "2 rows answered, written to answers.csv\n"
     assert (repo / "answers.csv").read_text() == (

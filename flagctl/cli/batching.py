@@ -100,7 +100,7 @@ def batch(project: Project, environment: str, key: str | None, question: Questio
         done = run(plan, job, report)
     names = ", ".join(done.missing)
     missing = [(f"{asked.source} has nothing for {names}: what flags ask of it is missing", "")] if names else []
-    answers = sorted(done.answers.items(), key=lambda item: -item[1])
+    answers = sorted(done.answers.items(), key=lambda item: (-item[1], *map(str, item[0])))
     return Batch(
         environment=environment,
         flag=key,
