@@ -32,7 +32,7 @@ HOMES = {
     "boto3": {"stores"},
     "botocore": {"stores"},
     "redis": {"stores"},
-    "polars": {"evaluate"},
+    "polars": {"evaluate", "plan"},
     "polars_hash": {"evaluate"},
     "vl_convert": {"cli"},
 }
