@@ -164,6 +164,17 @@ def test_files_that_are_new_or_gone() -> None:
     assert merge(UNSET, data, changed) == Merged(changed)
 
 
+def test_a_file_that_one_side_removed_goes_unless_the_other_changed_more_than_what_is_kept() -> None:
+    data = edit.read(BASE)
+    kept = ["overrides", "rules/staff"]
+    mine = data | {"overrides": {"on": ["zoe"]}, "rules": data["rules"][1:]}
+    assert merge(data, mine, UNSET, kept=kept) == Merged(UNSET)
+    assert merge(data, UNSET, mine, kept=kept) == Merged(UNSET)
+    changed = mine | {"kind": "ops"}
+    assert merge(data, changed, UNSET, kept=kept).conflicts == (Conflict(path=(), base=data, ours=changed),)
+    assert merge(data, UNSET, changed, kept=kept).conflicts == (Conflict(path=(), base=data, theirs=changed),)
+
+
 # ---- properties ----
 
 _few = st.sampled_from(["a", "b", "c", "d"])

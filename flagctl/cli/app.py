@@ -16,6 +16,7 @@ COMMANDS: dict[str, dict[str, str]] = {
     "Everyday": {
         "new": "Start a flag.",
         "set": "Change a flag in one environment, and commit it.",
+        "promote": "Make what changed in one environment to the next.",
         "check": "Find what is wrong in flag files.",
         "plan": "Say what merging would do, and to whom.",
         "publish": "Send an environment's snapshot to where services read it.",

@@ -52,6 +52,7 @@ AnyEnvironment = Annotated[
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
 DryRun = Annotated[bool, typer.Option("--dry-run", "-n", help="Show what would change; write nothing.")]
 Reason = Annotated[str | None, typer.Option("--reason", "-r", help="Why, for the commit and the log.")]
+Direct = Annotated[bool, typer.Option("--direct", help="Commit right here, also in a protected environment.")]
 NoCommit = Annotated[bool, typer.Option("--no-commit", help="Write the file, leave the commit to me.")]
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask for confirmation.")]
 Clock = Annotated[

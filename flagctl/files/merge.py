@@ -64,7 +64,11 @@ def merge(
     kept: fields that stay as ours has them, as paths (`overrides`, `default/rollout`, `rules/staff`).
     """
     work = _Merge({tuple(path.strip("/").split("/")) for path in kept}, settle)
-    return Merged(work.field((), base, ours, theirs), tuple(work.conflicts))
+    if base is not UNSET and (ours is UNSET) != (theirs is UNSET):
+        data = work.gone(base, ours, theirs)
+    else:
+        data = work.field((), base, ours, theirs)
+    return Merged(data, tuple(work.conflicts))
 
 
 def same(a: Any, b: Any, under: str = "") -> bool:
@@ -102,6 +106,13 @@ class _Merge:
         self.kept = kept
         self.settle = settle
         self.conflicts: list[Conflict] = []
+
+    def gone(self, base: Any, ours: Any, theirs: Any) -> Any:
+        """The whole file, which one side removed: gone unless the other changed more than what is kept."""
+        left = ours if theirs is UNSET else theirs
+        if same(_without(base, self.kept), _without(left, self.kept)):
+            return UNSET
+        return self.decided((), base, ours, theirs)
 
     def field(self, path: Path, base: Any, ours: Any, theirs: Any) -> Any:
         """One value of the merged data, UNSET for none."""
@@ -216,6 +227,17 @@ def _inserted(first: list[str], second: list[str], *, mine: set[str]) -> list[st
             found.insert(at, name)
         before = name
     return found
+
+
+def _without(data: Any, paths: Iterable[Path]) -> Any:
+    """The data without what stands at these paths, members of lists by name."""
+    for head, *rest in paths:
+        if isinstance(data, list) and (by_name := named(data)):
+            data = list(_without(by_name[0], [(head, *rest)]).values())
+        elif isinstance(data, dict) and head in data:
+            left = {key: value for key, value in data.items() if key != head}
+            data = left | {head: _without(data[head], [tuple(rest)])} if rest else left
+    return data
 
 
 def _order_counts(path: Path) -> bool:

@@ -103,6 +103,7 @@ def settings(data: dict[str, Any], path: str) -> tuple[Settings | None, list[Pro
             name=name,
             promotes_from=said.get("promotes_from", ""),
             protected=said.get("protected", False),
+            owned=tuple(said.get("owned", ())),
             targets=tuple(map(_target, said.get("targets", ()))),
             break_glass=tuple(said.get("break_glass", ())),
         )

@@ -12,6 +12,7 @@ from flagctl.errors import ProblemsError, RefusedError
 from flagctl.files.walk import Tree, classify
 from flagctl.history.git import Git
 from flagctl.history.git import message as worded
+from flagctl.history.propose import Forge, Proposal, Proposed, branch_name, on_main, propose, remote_of
 from flagctl.history.writer import Writer, alone, write_all
 from flagctl.problems import Problem
 
@@ -31,7 +32,7 @@ class Changed(msgspec.Struct, frozen=True, kw_only=True):
 
     diff: unified, "" when everything was so already. commit: its hash, None without one. paths: files
     that are different now. problems: warnings that were not there before. detached: the commit is on no
-    branch.
+    branch. proposed: the branch that it is on instead of the current one.
     """
 
     diff: str
@@ -39,9 +40,25 @@ class Changed(msgspec.Struct, frozen=True, kw_only=True):
     commit: str | None = None
     problems: tuple[Problem, ...] = ()
     detached: bool = False
+    proposed: Proposed | None = None
 
 
-class _Overlay(Tree):
+class Route(msgspec.Struct, frozen=True, kw_only=True):
+    """How a change of a protected environment goes: by a branch for others to review.
+
+    kind, where, keys: name the branch. always: also away from the main branch and without a remote. body: of
+    the pull request.
+    """
+
+    kind: str
+    where: str
+    keys: tuple[str, ...]
+    always: bool = False
+    body: str = ""
+    forge: Forge | None = None
+
+
+class Overlay(Tree):
     """A tree in which some files have other texts."""
 
     def __init__(self, base: Tree, texts: Texts) -> None:
@@ -84,11 +101,13 @@ def apply(
     dry_run: bool,
     now: float,
     before: Mapping[str, str] | None = None,
+    route: Route | None = None,
 ) -> Changed:
     """Make `changes`, all of them or none, and commit exactly these files.
 
     message: the commit's subject; `trailers` and then the reason end it. before: the texts that the
-    changes were made from; it is refused when a file says something else by now.
+    changes were made from; it is refused when a file says something else by now. route: how it goes in a
+    protected environment; None commits it on the current branch.
 
     Raises ProblemsError when the files would have errors that they do not have yet; RefusedError in the
     middle of a merge and the like, when a file has uncommitted changes, or when a protected environment
@@ -106,16 +125,33 @@ def apply(
             raise RefusedError(f"{stale[0]} was changed by somebody else meanwhile", hint="run the command again")
         if git:
             _refuse_unsafe(git, changes, old)
-        problems = _check(project, changes, now, protected_reason=bool(reason) or not git)
+        problems, protected = _check(project, changes, now, protected_reason=bool(reason) or not git)
         done = Changed(diff=diff(old, changes), paths=tuple(changes), problems=tuple(problems))
         if dry_run:
             return done
         if writer is None:
             _write_all_or_none(project.root, changes, old)
             return done
-        parts = [*trailers, *([("Reason", reason)] if reason else [])]
-        made = _commit(writer, changes, old, worded(message, parts))
+        said = worded(message, [*trailers, *([("Reason", reason)] if reason else [])])
+        if route is not None and protected and _by_branch(writer.git, route):
+            proposed = _propose(writer.git, changes, said, route, reason or "")
+            return msgspec.structs.replace(done, commit=proposed.commit, proposed=proposed)
+        made = _commit(writer, changes, old, said)
         return msgspec.structs.replace(done, commit=made, detached=not writer.git.branch())
+
+
+def _by_branch(git: Git, route: Route) -> bool:
+    remote = remote_of(git)
+    return route.always or (bool(remote) and on_main(git, remote))
+
+
+def _propose(git: Git, changes: Texts, message: str, route: Route, reason: str) -> Proposed:
+    # A promotion is brought up to date by the next one; of other changes only the same one is the same.
+    content = "" if route.kind == "promote" else repr(sorted(changes.items()))
+    branch = branch_name(route.kind, route.where, route.keys, f"{route.where} {sorted(route.keys)} {content}")
+    title = message.partition("\n")[0]
+    proposal = Proposal(branch=branch, onto=git.branch() or "main", title=title, body=route.body or reason)
+    return propose(git, changes, message, proposal, route.forge)
 
 
 def _commit(writer: Writer, changes: Texts, old: Texts, message: str) -> str:
@@ -180,15 +216,18 @@ def _refuse_unsafe(git: Git, changes: Texts, old: Texts) -> None:
             raise RefusedError(f"{path} has uncommitted changes", hint="commit or stash them first, or use --no-commit")
 
 
-def _check(project: Project, changes: Texts, now: float, *, protected_reason: bool) -> list[Problem]:
+def _check(project: Project, changes: Texts, now: float, *, protected_reason: bool) -> tuple[list[Problem], list[str]]:
+    """The new warnings, and the protected environments that are changed."""
     from flagctl.check.run import check
 
     reading = project.read()
     environments = reading.repository.settings.environments
-    for name in sorted({classify(path).environment for path in changes}):
-        if not protected_reason and name in environments and environments[name].protected:
+    touched = sorted({classify(path).environment for path in changes} & environments.keys())
+    protected = [name for name in touched if environments[name].protected]
+    for name in protected:
+        if not protected_reason:
             raise RefusedError(f"{name} is protected, and no reason was given", hint='add --reason "..."')
-    found = check(project.read(_Overlay(project.tree, changes)), now)
+    found = check(project.read(Overlay(project.tree, changes)), now)
     known = Counter(map(_identity, check(reading, now) if found else ()))
     new = []
     for problem in found:
@@ -197,7 +236,7 @@ def _check(project: Project, changes: Texts, now: float, *, protected_reason: bo
             new.append(problem)
     if errors := [problem for problem in new if problem.severity == "error"]:
         raise ProblemsError("nothing was changed, because the result would have errors", errors)
-    return new
+    return new, protected
 
 
 def _identity(problem: Problem) -> tuple[str, str, str, str]:

@@ -41,6 +41,16 @@ class Rollback(msgspec.Struct, frozen=True, kw_only=True):
     conflicts: tuple[tuple[str, Conflict], ...] = ()
 
     @property
+    def environments(self) -> tuple[str, ...]:
+        """Those it changes."""
+        return tuple(value for name, value in self.trailers if name == "Environment")
+
+    @property
+    def flags(self) -> tuple[str, ...]:
+        """Those it changes."""
+        return tuple(value for name, value in self.trailers if name == "Flag")
+
+    @property
     def removes(self) -> list[str]:
         """The files that go."""
         return [path for path, text in self.texts.items() if text is None]

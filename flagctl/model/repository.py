@@ -35,11 +35,12 @@ class Target(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class EnvironmentSettings(msgspec.Struct, frozen=True, kw_only=True):
-    """What settings say of one environment."""
+    """What settings say of one environment. owned: paths of fields that no promotion changes."""
 
     name: str
     promotes_from: str = ""
     protected: bool = False
+    owned: tuple[str, ...] = ()
     targets: tuple[Target, ...] = ()
     break_glass: tuple[str, ...] = ()
 

@@ -2,7 +2,7 @@
 
 import typer
 
-from flagctl.cli.options import DryRun, EnvironmentOption, Key, NoCommit, Reason
+from flagctl.cli.options import Direct, DryRun, EnvironmentOption, Key, NoCommit, Reason
 from flagctl.errors import FlagctlError, ProblemsError
 
 
@@ -13,6 +13,7 @@ def command(
     environment: EnvironmentOption,
     reason: Reason = None,
     no_commit: NoCommit = False,
+    direct: Direct = False,
     dry_run: DryRun = False,
 ) -> None:
     """Edit a flag file; it is checked before it is kept.
@@ -27,7 +28,7 @@ def command(
     """
     from flagctl.cli.editing import Draft, flag_file, show_problems
     from flagctl.cli.formats.changes import show
-    from flagctl.history.change import apply, text_of
+    from flagctl.history.change import Route, apply, text_of
 
     out, project = ctx.obj.out, ctx.obj.writable()
     path = flag_file(project, environment, key)
@@ -40,6 +41,7 @@ def command(
                 project, {path: after}, before={path: before}, message=f"Edit {key} in {environment}",
                 trailers=[("Flag", key), ("Environment", environment)],
                 reason=reason, commit=not no_commit, dry_run=dry_run, now=ctx.obj.now(),
+                route=None if direct else Route(kind="edit", where=environment, keys=(key,)),
             )  # fmt: skip
         except ProblemsError as error:
             if out.interactive and show_problems(out, error) and out.confirm("edit again?"):

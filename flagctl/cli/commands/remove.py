@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from flagctl.cli.options import DryRun, Json, Key, NoCommit, Reason, Yes, complete_environment
+from flagctl.cli.options import Direct, DryRun, Json, Key, NoCommit, Reason, Yes, complete_environment
 
 
 def command(
@@ -19,6 +19,7 @@ def command(
     yes: Yes = False,
     reason: Reason = None,
     no_commit: NoCommit = False,
+    direct: Direct = False,
     dry_run: DryRun = False,
     as_json: Json = False,
 ) -> None:
@@ -35,7 +36,7 @@ def command(
     from flagctl.cli.editing import confirmed
     from flagctl.cli.formats.changes import show
     from flagctl.files.moves import removed
-    from flagctl.history.change import apply
+    from flagctl.history.change import Route, apply
 
     out, project = ctx.obj.out, ctx.obj.writable()
     texts = removed(project.read().repository, key, environments or ())
@@ -46,5 +47,6 @@ def command(
         project, texts, message=f"Remove {key} from {', '.join(names)}",
         trailers=[("Flag", key), *(("Environment", name) for name in names)],
         reason=reason, commit=not no_commit, dry_run=dry_run, now=ctx.obj.now(),
+        route=None if direct else Route(kind="remove", where="-".join(names), keys=(key,)),
     )  # fmt: skip
     show(out, changed, what=f"{key} is not there", dry_run=dry_run, as_json=as_json, flag=key, environments=names)

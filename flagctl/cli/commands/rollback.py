@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from flagctl.cli.options import AnyEnvironment, DryRun, Json, NoCommit, Reason, Yes, complete_key
+from flagctl.cli.options import AnyEnvironment, Direct, DryRun, Json, NoCommit, Reason, Yes, complete_key
 from flagctl.errors import ProblemsError
 
 
@@ -17,6 +17,7 @@ def command(
     yes: Yes = False,
     reason: Reason = None,
     no_commit: NoCommit = False,
+    direct: Direct = False,
     dry_run: DryRun = False,
     as_json: Json = False,
 ) -> None:
@@ -36,7 +37,7 @@ def command(
     from flagctl.cli.formats.changes import show
     from flagctl.cli.formats.conflicts import refuse
     from flagctl.history import rollback
-    from flagctl.history.change import apply
+    from flagctl.history.change import Route, apply
     from flagctl.history.git import Git
 
     out, project = ctx.obj.out, ctx.obj.writable()
@@ -48,6 +49,7 @@ def command(
         changed = apply(
             project, wanted.texts, message=wanted.subject, trailers=wanted.trailers,
             reason=reason, commit=not no_commit, dry_run=dry_run, now=ctx.obj.now(),
+            route=None if direct else Route(kind="rollback", where="-".join(wanted.environments), keys=wanted.flags),
         )  # fmt: skip
     except ProblemsError as error:
         raise rollback.gone(error, wanted.subject) or error from error

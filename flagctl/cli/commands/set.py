@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from flagctl.cli.options import DryRun, EnvironmentOption, Json, Key, NoCommit, Reason
+from flagctl.cli.options import Direct, DryRun, EnvironmentOption, Json, Key, NoCommit, Reason
 
 Users = list[str] | None
 
@@ -28,6 +28,7 @@ def command(
     unset: Annotated[Users, typer.Option(metavar="PATH", help="Remove a field. Repeatable.")] = None,
     reason: Reason = None,
     no_commit: NoCommit = False,
+    direct: Direct = False,
     dry_run: DryRun = False,
     as_json: Json = False,
 ) -> None:
@@ -46,7 +47,7 @@ def command(
     from flagctl.cli.formats.changes import show
     from flagctl.errors import UsageError
     from flagctl.files.changes import Wish, granted
-    from flagctl.history.change import apply, text_of
+    from flagctl.history.change import Route, apply, text_of
 
     project, now = ctx.obj.writable(), ctx.obj.now()
     wish = Wish(
@@ -63,6 +64,7 @@ def command(
         project, {path: after}, before={path: before}, message=f"Set {key} in {environment}: {wish.words()}",
         trailers=[("Flag", key), ("Environment", environment)],
         reason=reason, commit=not no_commit, dry_run=dry_run, now=now,
+        route=None if direct else Route(kind="set", where=environment, keys=(key,)),
     )  # fmt: skip
     show(ctx.obj.out, changed, what=f"{key} is so in {environment} already", dry_run=dry_run, as_json=as_json,
          flag=key, environment=environment, notes=notes)  # fmt: skip

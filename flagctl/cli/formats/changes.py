@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from flagctl.cli.output import Output
     from flagctl.history.change import Changed
+    from flagctl.history.propose import Proposed
 
 _STYLES = {"@@": "cyan", "++": "bold", "--": "bold", "+": "green", "-": "red"}
 
@@ -30,12 +31,23 @@ def show(out: Output, changed: Changed, *, what: str, dry_run: bool, as_json: bo
         out.say(f"nothing to change: {what}")
     elif dry_run:
         out.say("dry run: nothing was written")
+    elif changed.proposed is not None:
+        _proposed(out, changed.proposed)
     elif changed.commit is None:
         out.say(f"written, not committed: {', '.join(changed.paths)}")
     else:
         out.say(f"committed {changed.commit[:10]}")
     if changed.detached:
         out.warn("HEAD is on no branch, so the commit is on none", f"git branch NAME {(changed.commit or '')[:10]}")
+
+
+def _proposed(out: Output, proposed: Proposed) -> None:
+    where = f"and pushed to {proposed.remote}" if proposed.remote else "but pushed nowhere"
+    out.say(f"committed {proposed.commit[:10]} on the branch {proposed.branch} {where}; here nothing changed")
+    if proposed.url:
+        out.data(proposed.url)
+    else:
+        out.say(f"next: {proposed.advice}")
 
 
 def _document(changed: Changed, *, dry_run: bool, **about: Any) -> dict[str, Any]:
@@ -46,6 +58,8 @@ def _document(changed: Changed, *, dry_run: bool, **about: Any) -> dict[str, Any
         "dry_run": dry_run,
         "paths": list(changed.paths),
         "commit": changed.commit,
+        "branch": changed.proposed.branch if changed.proposed else None,
+        "pull_request": (changed.proposed.url or None) if changed.proposed else None,
         "diff": changed.diff,
         "warnings": [
             {"rule": p.rule, "message": p.message, "file": p.file, "line": p.line, "column": p.column}

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, Literal
 
 from msgspec import UNSET
 
@@ -16,6 +17,19 @@ if TYPE_CHECKING:
     from flagctl.files.merge import Conflict
 
 
+def asker(out: Output, source: str, target: str) -> Callable[[str, Conflict], Literal["source", "target"] | None]:
+    """What asks the person at the terminal, field by field; where nobody is there, nothing is decided."""
+
+    def ask(file: str, conflict: Conflict) -> Literal["source", "target"] | None:
+        if not out.interactive:
+            return None
+        _side_by_side(out, file, conflict, (target, source))
+        said = out.ask(f"take it from {source} (s) or keep {target}'s (t)?").lower()
+        return "source" if said in ("s", "source") else "target" if said in ("t", "target") else None
+
+    return ask
+
+
 def refuse(
     out: Output, conflicts: Sequence[tuple[str, Conflict]], sides: tuple[str, str], what: str, hint: str = ""
 ) -> None:
@@ -23,14 +37,18 @@ def refuse(
     if not conflicts:
         return
     for file, conflict in conflicts:
-        out.say(f"{file}: {conflict.spelled} was changed on both sides")
-        for name, value in zip(("before", *sides), (conflict.base, conflict.ours, conflict.theirs), strict=True):
-            out.say(f"  {name + ':':<{max(map(len, ('before', *sides))) + 2}}{said(value)}")
+        _side_by_side(out, file, conflict, sides)
     count = "one field" if len(conflicts) == 1 else f"{len(conflicts)} fields"
     raise RefusedError(
         f"{what}: {count} can't be decided, so nothing was changed",
         hint=hint or "change what is meant with flagctl set or edit",
     )
+
+
+def _side_by_side(out: Output, file: str, conflict: Conflict, sides: tuple[str, str]) -> None:
+    out.say(f"{file}: {conflict.spelled} was changed on both sides")
+    for name, value in zip(("before", *sides), (conflict.base, conflict.ours, conflict.theirs), strict=True):
+        out.say(f"  {name + ':':<{max(map(len, ('before', *sides))) + 2}}{said(value)}")
 
 
 def said(value: Any) -> str:

@@ -1,0 +1,163 @@
+"""A change as a branch of its own, for others to review, without touching the work tree or the current branch."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Protocol
+
+import msgspec
+
+from flagctl.errors import OutsideError, UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from flagctl.history.git import Git
+
+_UNSAFE = re.compile(r"[^A-Za-z0-9._-]+|\.\.+|\.lock$|\.$|^\.")
+_DRAFT = "refs/flagctl/draft"
+
+
+class Proposal(msgspec.Struct, frozen=True, kw_only=True):
+    """What a pull request says. branch: with the change; onto: the branch it is meant for."""
+
+    branch: str
+    onto: str
+    title: str
+    body: str = ""
+
+
+class Proposed(msgspec.Struct, frozen=True, kw_only=True):
+    """What became of it. remote: where the branch was pushed to, "" for nowhere. url: the pull request's, or "".
+
+    advice: what to do next, as the person types or opens it.
+    """
+
+    branch: str
+    commit: str
+    remote: str = ""
+    url: str = ""
+    advice: str = ""
+
+
+class Forge(Protocol):
+    """Where pull requests live."""
+
+    def propose(self, proposal: Proposal) -> str:
+        """Open a pull request, or bring the one of this branch up to date; its URL. Raises OutsideError."""
+
+
+def branch_name(kind: str, where: str, keys: tuple[str, ...], content: str) -> str:
+    """`flagctl/promote/staging-production/checkout-3f2a91c0`: the same for the same content."""
+    import hashlib
+
+    short = hashlib.blake2b(content.encode(), digest_size=4).hexdigest()
+    what = keys[0] if len(keys) == 1 else f"{len(keys)}-flags"
+    return f"flagctl/{kind}/{where}/{_UNSAFE.sub('-', what)}-{short}"
+
+
+def propose(
+    git: Git, texts: Mapping[str, str | None], message: str, proposal: Proposal, forge: Forge | None = None
+) -> Proposed:
+    """Commit these texts on HEAD as a branch, push it, and ask the forge for a pull request.
+
+    Run again, the branch says what it would now. Without a remote the branch stays here; without a forge the
+    person is told how to open the pull request. Raises OutsideError when the push fails; the branch is made then.
+    """
+    commit = _commit(git, texts, message, proposal.branch)
+    git.read("update-ref", f"refs/heads/{proposal.branch}", commit)
+    remote = remote_of(git)
+    if not remote:
+        advice = f"there is no remote; git merge {proposal.branch} takes it over"
+        return Proposed(branch=proposal.branch, commit=commit, advice=advice)
+    status, _, err = git.run("push", "--quiet", "--force-with-lease", remote, f"refs/heads/{proposal.branch}")
+    if "stale info" in err:
+        raise OutsideError(
+            f"somebody else pushed to {proposal.branch}", hint=f"git fetch {remote}, look at it, then run this again"
+        )
+    if status:
+        said = next(
+            (line for line in err.splitlines() if line.startswith(("fatal:", "error:", "remote:"))), err.strip()
+        )
+        raise OutsideError(
+            f"{remote} did not take the branch: {said}", hint=f"it is here: git push {remote} {proposal.branch}"
+        )
+    if forge is not None:
+        return Proposed(branch=proposal.branch, commit=commit, remote=remote, url=forge.propose(proposal))
+    return Proposed(branch=proposal.branch, commit=commit, remote=remote, advice=_how(git, remote, proposal))
+
+
+def remote_of(git: Git) -> str:
+    """The remote that the current branch belongs to, else `origin` or the only one; "" for none."""
+    remotes = git.read("remote").split()
+    own = git.run("config", "--get", f"branch.{git.branch()}.remote")[1].strip()
+    if own in remotes:
+        return own
+    return "origin" if "origin" in remotes else remotes[0] if len(remotes) == 1 else ""
+
+
+def on_main(git: Git, remote: str) -> bool:
+    """Whether the current branch is the one that the remote's people work from."""
+    status, out, _ = git.run("symbolic-ref", "--quiet", "--short", f"refs/remotes/{remote}/HEAD")
+    main = out.strip().removeprefix(f"{remote}/") if not status else ""
+    return git.branch() in ({main} if main else {"main", "master"})
+
+
+def _commit(git: Git, texts: Mapping[str, str | None], message: str, branch: str) -> str:
+    """A commit on HEAD with these files, that of the branch if it says so already; index and work tree stay."""
+    head = git.head()
+    if head is None:
+        raise UsageError("nothing is committed yet", hint="git commit")
+    identity = _checked(git, "var", "GIT_COMMITTER_IDENT")
+    lines = [f"commit {_DRAFT}\n".encode(), f"committer {identity}\n".encode(), _data("draft"),
+             f"from {head.commit}\n".encode()]  # fmt: skip
+    for path, text in texts.items():
+        name = (git.prefix + path).replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
+        if text is None:
+            lines.append(f'D "{name}"\n'.encode())
+        else:
+            lines += [f'M 100644 inline "{name}"\n'.encode(), _data(text)]
+    process = git.start("fast-import", "--quiet", "--force")
+    process.stdin.write(b"".join(lines))
+    process.stdin.close()
+    if process.wait():
+        raise OutsideError("Git could not write the commit", hint="git fsck looks for damage")
+    try:
+        tree = git.read("rev-parse", f"{_DRAFT}^{{tree}}").strip()
+        there = git.run("log", "-1", "--format=%H %T %P", f"refs/heads/{branch}", "--")[1].split()
+        if there[1:] == [tree, head.commit]:
+            return there[0]
+        sign = git.run("config", "--type=bool", "--get", "commit.gpgsign")[1].strip() == "true"
+        words = ["commit-tree", tree, "-p", head.commit, *(["-S"] if sign else []), "-m", message.rstrip("\n")]
+        return _checked(git, *words)
+    finally:
+        git.run("update-ref", "-d", _DRAFT)
+
+
+def _data(text: str) -> bytes:
+    raw = text.encode()
+    return b"data %d\n%s\n" % (len(raw), raw)
+
+
+def _checked(git: Git, *words: str) -> str:
+    status, out, err = git.run(*words)
+    if status and ("tell me who you are" in err or "ident" in err):
+        raise OutsideError(
+            "Git does not know who you are",
+            hint='git config --global user.name "Your Name"; git config --global user.email you@example.com',
+        )
+    if status:
+        raise OutsideError(f"git {words[0]} failed: {err.strip().splitlines()[-1] if err.strip() else ''}")
+    return out.strip()
+
+
+def _how(git: Git, remote: str, proposal: Proposal) -> str:
+    """Where a pull request is opened by hand."""
+    url = git.run("remote", "get-url", remote)[1].strip()
+    found = re.fullmatch(r"(?:https?://|ssh://)?(?:[^@/]*@)?([^/:]+)[:/](?:\d+/)?(.+?)(?:\.git)?/?", url)
+    host, path = (found[1], found[2]) if found and not url.startswith(("/", ".", "file:")) else ("", "")
+    if "gitlab" in host:
+        return f"open https://{host}/{path}/-/merge_requests/new?merge_request[source_branch]={proposal.branch}"
+    if host:
+        return f"open https://{host}/{path}/compare/{proposal.onto}...{proposal.branch}?expand=1"
+    return f"open a pull request from {proposal.branch} to {proposal.onto}"
