@@ -14,6 +14,7 @@ from random_flags import contexts, world
 from snapshots import NOW, arms, flag, rollout, rule, snapshot, split, test
 
 from flagctl.evaluate.bucket import BUCKETS, bucket, key_text
+from flagctl.evaluate.engine import Engine
 from flagctl.evaluate.evaluator import Evaluator
 from flagctl.evaluate.operators import lookup
 from flagctl.plan.impact import Group, Impact, impact, timeline, without
@@ -348,11 +349,11 @@ def test_shares_agree_with_200_000_people(before: dict[str, Any], after: dict[st
     """As far as chance lets them: five standard deviations of a binomial count."""
     found = of(before, after, core=CORE)
     (group,) = found.groups
-    asked = [Evaluator(snapshot({"f": it, "core": CORE})) for it in (before, after)]
+    asked = [Engine.load(snapshot({"f": it, "core": CORE})) for it in (before, after)]
     counted: Counter[tuple[str | None, ...]] = Counter()
     for number in range(KEYS):
         context = {"targetingKey": f"user-{number}"}
-        counted[tuple(one.evaluate("f", context, NOW).variant for one in asked)] += 1
+        counted[tuple(one.variant("f", context, NOW) for one in asked)] += 1
     moves = {(m.before, m.after): m.share for m in group.moves}
     assert set(moves) == {move for move in counted if move[0] != move[1]}
     for move, share in moves.items():

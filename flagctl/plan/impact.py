@@ -122,10 +122,17 @@ def timeline(
     chosen, skipped = _moments((before, after), key, now, until)
     for at in chosen:
         then = impact(before, after, key, at)
-        if (then.groups, then.users) != (last.groups, last.users):
+        if _told(then) != _told(last):
             found.append(then)
         last = then
     return found, skipped
+
+
+def _told(found: Impact) -> tuple[Any, ...]:
+    """What there is to tell of an impact; not how the flag comes to its answers."""
+    ways = [[(way.kind, way.name, way.passed) for way in (group.before, group.after)] for group in found.groups]
+    moves = [(group.given, group.whole, group.moves, group.lacking) for group in found.groups]
+    return ways, moves, found.users
 
 
 def _groups(pairs: list[Both], revalued: tuple[str, ...]) -> Iterator[Group]:

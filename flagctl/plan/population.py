@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 
-from flagctl.evaluate.evaluator import Evaluator
+from flagctl.evaluate.engine import Engine
 
 Work = Mapping[str, tuple[Mapping[str, Any], Mapping[str, Any], list[str]]]
 """Environment to (snapshot before, snapshot after, flags to evaluate)."""
@@ -29,14 +29,14 @@ def tally(contexts: Iterable[Mapping[str, Any]], work: Work, now: float) -> tupl
     jobs = []
     found: dict[tuple[str, str], Tally] = {}
     for name, (before, after, keys) in work.items():
-        sides = Evaluator(before), Evaluator(after)
+        sides = Engine.load(before), Engine.load(after)
         for key in keys:
             found[name, key] = one = Tally({})
             jobs.append((sides, key, one.counts))
     done = 0
     for context in contexts:
         for (old, new), key, counts in jobs:
-            move = old.evaluate(key, context, now).variant, new.evaluate(key, context, now).variant
+            move = old.variant(key, context, now), new.variant(key, context, now)
             counts[move] = counts.get(move, 0) + 1
         done += 1
     return done, found
