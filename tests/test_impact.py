@@ -232,7 +232,7 @@ def taken(pairs: list[Both], before: Document, after: Document, key: str, contex
 def test_nobody_changes_who_is_not_counted() -> None:
     """Contexts of chance: whoever gets another answer is in a group, with that move, or is named."""
     seen: Counter[str] = Counter()
-    for dice, made, before, after, key, now in cases(7_000, 1_000):
+    for dice, made, before, after, key, now in cases(7_000, 500):
         found = impact(before, after, key, now)
         pairs = Snapshots(before, after, now).pairs(key)
         named = {user.user: user.moves for user in found.users}
@@ -266,7 +266,7 @@ def test_nobody_changes_who_is_not_counted() -> None:
                 counted = {(m.before, m.after) for g in groups for m in g.moves}
                 counted |= {(m.before, m.after) for g in groups for less in g.lacking for m in less.moves}
                 assert move in counted
-    assert min(seen["named"], seen["differs"], seen["same"]) > 50, seen
+    assert min(seen["named"], seen["differs"], seen["same"]) > 20, seen
 
 
 def column(document: Document, key: str, taken: Any, now: float) -> list[str | None] | None:
@@ -292,7 +292,7 @@ def column(document: Document, key: str, taken: Any, now: float) -> list[str | N
 
 def test_exact_shares_are_what_all_buckets_say() -> None:
     compared = 0
-    for _, _, before, after, key, now in cases(11_000, 200, requires=False):
+    for _, _, before, after, key, now in cases(11_000, 120, requires=False):
         if any(document["flags"].get(key, {}).get("requires") for document in (before, after)):
             continue
         for pair in Snapshots(before, after, now).pairs(key):
@@ -303,12 +303,11 @@ def test_exact_shares_are_what_all_buckets_say() -> None:
             counted = Counter(zip(*columns, strict=True))  # type: ignore[arg-type]
             assert shares(pair.old, pair.new) == {move: Fraction(n, BUCKETS) for move, n in counted.items()}
             compared += 1
-    assert compared > 50
+    assert compared > 30
 
 
-@pytest.mark.parametrize("share", [(rollout(33.333), rollout(66.667)), (rollout(80), rollout(0.001))])
-def test_the_evaluator_says_the_same_in_every_bucket(share: tuple[Any, Any]) -> None:
-    sides = [snapshot({"f": flag(rules=[rule("a", DE, **it)])}) for it in share]
+def test_the_evaluator_says_the_same_in_every_bucket() -> None:
+    sides = [snapshot({"f": flag(rules=[rule("a", DE, **rollout(share))])}) for share in (33.333, 66.667)]
     context = {"targetingKey": "x", "country": "DE"}
     asked = [Evaluator(side) for side in sides]
     counted = Counter(

@@ -29,7 +29,7 @@ COMMANDS: dict[str, dict[str, str]] = {
         "show": "Show one flag in all environments side by side.",
         "why": "Say when somebody's answer changed, and what did it.",
         "bisect": "Find the commit that changed somebody's answer.",
-        "drift": "Show how far environments lag behind the one they are promoted from.",
+        "drift": "Show how far each environment lags behind the one it is promoted from.",
         "test": "Run the expectations in flags/tests.",
         "build": "Compile an environment to a snapshot.",
         "rule": "List and explain the rules that `check` applies.",

@@ -25,7 +25,8 @@ class Lag(msgspec.Struct, frozen=True, kw_only=True):
 
     kind: behind: that one was changed since; missing: it is not here yet; extra: it is only here; apart: this one
     was changed since, by itself; unreadable: one of the files has problems. changes: what would make it the
-    same, of what is served alone. since: epoch second of the first commit that set them apart, None where it is not committed.
+    same, of what is served alone. since: epoch second of the first commit that set them apart, None where it is
+    not committed.
     """
 
     kind: Kind
