@@ -193,6 +193,21 @@ def test_what_makes_no_sense_is_named(repo: Path, arguments: tuple[str, ...], wo
     assert raised.value.hint or "first commit" in words
 
 
+def test_it_says_first_what_that_does_and_to_whom(repo: Path, git: GitRun, flagctl: Run) -> None:
+    edited(repo, git, FLAG, ("rollout: 25", "rollout: 75"))
+    shown = flagctl("rollback", "wishlist-gallery", "-e", "development", "--dry-run", cwd=repo)
+    assert shown.returncode == 0, shown.stderr
+    assert "everyone else: on → off 50.000 %" in shown.stdout
+    assert shown.stdout.index("50.000 %") < shown.stdout.index("--- a/flags")
+    done = flagctl("rollback", "wishlist-gallery", "-e", "development", "--dry-run", "--json", cwd=repo)
+    document = json.loads(done.stdout)
+    (environment,) = document["plan"]["environments"]
+    assert document["plan"]["format"] == "flagctl/plan/1"
+    # wishlist-edit requires it, so its people move too
+    assert [flag["key"] for flag in environment["flags"]] == ["wishlist-edit", "wishlist-gallery"]
+    assert git(repo, "status", "--porcelain") == ""
+
+
 def test_a_protected_environment_asks_for_a_reason(repo: Path, git: GitRun, flagctl: Run) -> None:
     edited(repo, git, "flags/production/wishlist-gallery.yaml", ("rollout: 25", "rollout: 50"))
     done = flagctl("rollback", "wishlist-gallery", "-e", "production", cwd=repo)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Callable
 from contextlib import nullcontext
 from typing import TYPE_CHECKING
 
@@ -21,10 +22,15 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from flagctl.files.walk import Tree
+    from flagctl.model.repository import Repository
     from flagctl.project import Project
 
 Texts = dict[str, str | None]
 """The new text of each file by its path, None for one that goes."""
+
+
+Preview = Callable[["Repository", "Repository"], str]
+"""Told of the repository before and after a change, it shows what that does; and says it for a pull request."""
 
 
 class Changed(msgspec.Struct, frozen=True, kw_only=True):
@@ -46,15 +52,14 @@ class Changed(msgspec.Struct, frozen=True, kw_only=True):
 class Route(msgspec.Struct, frozen=True, kw_only=True):
     """How a change of a protected environment goes: by a branch for others to review.
 
-    kind, where, keys: name the branch. always: also away from the main branch and without a remote. body: of
-    the pull request.
+    kind, where, keys: name the branch. always: also away from the main branch and without a remote. forge: where
+    to open a pull request, None to tell the person how.
     """
 
     kind: str
     where: str
     keys: tuple[str, ...]
     always: bool = False
-    body: str = ""
     forge: Forge | None = None
 
 
@@ -102,12 +107,14 @@ def apply(
     now: float,
     before: Mapping[str, str] | None = None,
     route: Route | None = None,
+    preview: Preview | None = None,
 ) -> Changed:
     """Make `changes`, all of them or none, and commit exactly these files.
 
     message: the commit's subject; `trailers` and then the reason end it. before: the texts that the
     changes were made from; it is refused when a file says something else by now. route: how it goes in a
-    protected environment; None commits it on the current branch.
+    protected environment; None commits it on the current branch. preview: told of both sides before
+    anything is written.
 
     Raises ProblemsError when the files would have errors that they do not have yet; RefusedError in the
     middle of a merge and the like, when a file has uncommitted changes, or when a protected environment
@@ -125,7 +132,8 @@ def apply(
             raise RefusedError(f"{stale[0]} was changed by somebody else meanwhile", hint="run the command again")
         if git:
             _refuse_unsafe(git, changes, old)
-        problems, protected = _check(project, changes, now, protected_reason=bool(reason) or not git)
+        sides, problems, protected = _check(project, changes, now, protected_reason=bool(reason) or not git)
+        body = preview(*sides) if preview is not None else ""
         done = Changed(diff=diff(old, changes), paths=tuple(changes), problems=tuple(problems))
         if dry_run:
             return done
@@ -134,7 +142,7 @@ def apply(
             return done
         said = worded(message, [*trailers, *([("Reason", reason)] if reason else [])])
         if route is not None and protected and _by_branch(writer.git, route):
-            proposed = _propose(writer.git, changes, said, route, reason or "")
+            proposed = _propose(writer.git, changes, said, route, body or reason or "")
             return msgspec.structs.replace(done, commit=proposed.commit, proposed=proposed)
         made = _commit(writer, changes, old, said)
         return msgspec.structs.replace(done, commit=made, detached=not writer.git.branch())
@@ -145,12 +153,12 @@ def _by_branch(git: Git, route: Route) -> bool:
     return route.always or (bool(remote) and on_main(git, remote))
 
 
-def _propose(git: Git, changes: Texts, message: str, route: Route, reason: str) -> Proposed:
+def _propose(git: Git, changes: Texts, message: str, route: Route, body: str) -> Proposed:
     # A promotion is brought up to date by the next one; of other changes only the same one is the same.
     content = "" if route.kind == "promote" else repr(sorted(changes.items()))
     branch = branch_name(route.kind, route.where, route.keys, f"{route.where} {sorted(route.keys)} {content}")
     title = message.partition("\n")[0]
-    proposal = Proposal(branch=branch, onto=git.branch() or "main", title=title, body=route.body or reason)
+    proposal = Proposal(branch=branch, onto=git.branch() or "main", title=title, body=body)
     return propose(git, changes, message, proposal, route.forge)
 
 
@@ -216,8 +224,10 @@ def _refuse_unsafe(git: Git, changes: Texts, old: Texts) -> None:
             raise RefusedError(f"{path} has uncommitted changes", hint="commit or stash them first, or use --no-commit")
 
 
-def _check(project: Project, changes: Texts, now: float, *, protected_reason: bool) -> tuple[list[Problem], list[str]]:
-    """The new warnings, and the protected environments that are changed."""
+def _check(
+    project: Project, changes: Texts, now: float, *, protected_reason: bool
+) -> tuple[tuple[Repository, Repository], list[Problem], list[str]]:
+    """The repository before and after, the new warnings, and the protected environments that are changed."""
     from flagctl.check.run import check
 
     reading = project.read()
@@ -227,7 +237,8 @@ def _check(project: Project, changes: Texts, now: float, *, protected_reason: bo
     for name in protected:
         if not protected_reason:
             raise RefusedError(f"{name} is protected, and no reason was given", hint='add --reason "..."')
-    found = check(project.read(Overlay(project.tree, changes)), now)
+    after = project.read(Overlay(project.tree, changes))
+    found = check(after, now)
     known = Counter(map(_identity, check(reading, now) if found else ()))
     new = []
     for problem in found:
@@ -236,7 +247,7 @@ def _check(project: Project, changes: Texts, now: float, *, protected_reason: bo
             new.append(problem)
     if errors := [problem for problem in new if problem.severity == "error"]:
         raise ProblemsError("nothing was changed, because the result would have errors", errors)
-    return new, protected
+    return (reading.repository, after.repository), new, protected
 
 
 def _identity(problem: Problem) -> tuple[str, str, str, str]:

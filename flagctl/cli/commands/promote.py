@@ -43,6 +43,7 @@ def command(
     from flagctl.cli.editing import confirmed
     from flagctl.cli.formats import conflicts
     from flagctl.cli.formats.changes import show
+    from flagctl.cli.preview import Preview
     from flagctl.history.change import Route, apply
     from flagctl.history.git import Git
     from flagctl.history.promote import Wanted, direction, promote, takes
@@ -58,10 +59,11 @@ def command(
     conflicts.refuse(out, found.conflicts, (other, one), "Not promoted", "--take source, or --take FIELD=target")
     if found.removes and not dry_run:
         confirmed(out, f"This removes {', '.join(found.removes)}. Go on?", yes)
+    preview = Preview(out, found.subject, ctx.obj.now(), quiet=as_json)
     changed = apply(
         project, found.texts, before=found.before, message=found.subject, trailers=found.trailers, reason=reason,
-        commit=not no_commit, dry_run=dry_run, now=ctx.obj.now(),
+        commit=not no_commit, dry_run=dry_run, now=preview.now, preview=preview,
         route=None if direct else Route(kind="promote", where=f"{one}-{other}", keys=found.flags, always=True),
     )  # fmt: skip
     show(out, changed, what=f"{other} has it all", dry_run=dry_run, as_json=as_json, flags=found.flags,
-         source=one, target=other)  # fmt: skip
+         source=one, target=other, plan=preview.document())  # fmt: skip

@@ -36,6 +36,7 @@ def command(
     from flagctl.cli.editing import confirmed
     from flagctl.cli.formats.changes import show
     from flagctl.cli.formats.conflicts import refuse
+    from flagctl.cli.preview import Preview
     from flagctl.history import rollback
     from flagctl.history.change import Route, apply
     from flagctl.history.git import Git
@@ -45,12 +46,14 @@ def command(
     refuse(out, wanted.conflicts, ("now", "without it"), wanted.subject)
     if wanted.removes and not dry_run:
         confirmed(out, f"This removes {', '.join(wanted.removes)}. Go on?", yes)
+    preview = Preview(out, wanted.subject, ctx.obj.now(), quiet=as_json)
     try:
         changed = apply(
             project, wanted.texts, message=wanted.subject, trailers=wanted.trailers,
-            reason=reason, commit=not no_commit, dry_run=dry_run, now=ctx.obj.now(),
+            reason=reason, commit=not no_commit, dry_run=dry_run, now=preview.now, preview=preview,
             route=None if direct else Route(kind="rollback", where="-".join(wanted.environments), keys=wanted.flags),
         )  # fmt: skip
     except ProblemsError as error:
         raise rollback.gone(error, wanted.subject) or error from error
-    show(out, changed, what="it is so already", dry_run=dry_run, as_json=as_json, subject=wanted.subject)
+    show(out, changed, what="it is so already", dry_run=dry_run, as_json=as_json, subject=wanted.subject,
+         plan=preview.document())  # fmt: skip
