@@ -80,6 +80,7 @@ def test_a_command_loads_no_other_command(repo: Path, loaded_by: Loaded) -> None
 
 APPLICATION = """
 import sys
+import flagctl.client
 import flagctl.evaluate.engine
 names = {name.partition(".")[0] for name in sys.modules}
 print(*sorted(names & set(sys.argv[1:])))

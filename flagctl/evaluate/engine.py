@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import gc
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
@@ -15,6 +16,7 @@ from flagctl.evaluate.evaluator import Evaluator, Resolution
 from flagctl.evaluate.expressions import Scope, Unsaid
 
 FORMAT = "flagctl/snapshot/1"
+_TTL = 300
 _DEEPEST = 50
 _COLD = 10
 _REMEMBERED = 256
@@ -36,6 +38,10 @@ class FlagInfo(msgspec.Struct, frozen=True, gc=False):
     stale: str = "serve"
     max_stale: int | None = None
     metadata: dict[str, Any] = {}
+
+
+class _Ttl(msgspec.Struct, gc=False):
+    ttl: int
 
 
 class _Head(msgspec.Struct):
@@ -112,6 +118,23 @@ class Engine:
         if key not in self._infos and key in self._flags:
             self._infos[key] = self._flags.read(key)
         return self._infos.get(key)
+
+    def variant_named(self, key: str, text: str) -> str | None:
+        """The variant of a flag that a text names (`true` and `false` too, of a boolean flag); None for none."""
+        try:
+            flag = self._flags[key]
+            wanted = {"true": "on", "false": "off"}.get(text, text) if flag["type"] == "boolean" else text
+            return wanted if wanted in flag["variants"] else None
+        except Exception:  # an unknown flag, or a broken one
+            return None
+
+    def shortest_ttl(self) -> int:
+        """The least of the flags' `ttl`, in seconds; that of a flag that says none where there is no flag."""
+        return min(self._flags.ttls(), default=_TTL)
+
+    def raw(self) -> tuple[Mapping[str, bytes], Mapping[str, bytes]]:
+        """Flags and segments as they stand in the snapshot, by name: what did not change is equal byte for byte."""
+        return self._flags.encoded(), self._segments.encoded()
 
     def evaluate(
         self,
@@ -260,6 +283,23 @@ class _Documents(Mapping[str, Any]):
 
     def __len__(self) -> int:
         return len(self._raw)
+
+    def ttls(self) -> Iterator[int]:
+        """The lifetime of each flag, where it can be read."""
+        for document in self._raw.values():
+            with contextlib.suppress(ValueError, RecursionError):
+                yield (msgspec.json.decode if isinstance(document, msgspec.Raw) else msgspec.convert)(
+                    document, type=_Ttl
+                ).ttl
+
+    def encoded(self) -> dict[str, bytes]:
+        """Each as JSON."""
+        return {
+            name: bytes(document)
+            if isinstance(document, msgspec.Raw)
+            else msgspec.json.encode(document, order="sorted")
+            for name, document in self._raw.items()
+        }
 
     def read(self, name: str) -> FlagInfo | None:
         """What there is of a flag besides its answers."""

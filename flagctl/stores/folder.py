@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from flagctl.stores.base import Release
+    from flagctl.stores.folder_watch import FolderWatch
 
 _LOCK = ".lock"
 _TEMPORARY = ".tmp"
@@ -144,6 +145,12 @@ class FolderStore:
             return UNCHANGED
         found = self.get(key)
         return UNCHANGED if found is not None and _same(found.token, token) else found
+
+    def watch(self, environment: str) -> FolderWatch:
+        """Who is told when something in an environment's folder is replaced."""
+        from flagctl.stores.folder_watch import FolderWatch
+
+        return FolderWatch(self.root / environment)
 
     def put(self, key: str, data: bytes) -> None:
         """See Store."""

@@ -24,6 +24,23 @@ class Watch:
         self._seen = after
         self._client: Any = None
         self._channels: Any = None
+        self._behind = False
+
+    def fileno(self) -> int:
+        """Readable when `wait` may have something to tell; subscribes when need be. Raises OutsideError as `wait` does.
+
+        Bytes that are already in a buffer do not show: call `wait(0)` once before waiting for it.
+        """
+        try:
+            with outside(self._address, "listen to"):
+                if self._channels is None:
+                    self._subscribe()
+                    self._behind = self._missed()
+                # redis-py has no name for it; its own can_read() waits on the same socket.
+                return int(self._channels.connection._sock.fileno())
+        except BaseException:
+            self.close()
+            raise
 
     def wait(self, timeout: float) -> bool:
         """Whether something was published since the last call (since `after`, in the first); waits so many seconds.
@@ -34,8 +51,10 @@ class Watch:
             with outside(self._address, "listen to"):
                 if self._channels is None:
                     self._subscribe()
-                    if self._missed():
-                        return True
+                    self._behind = self._missed()
+                if self._behind:
+                    self._behind = False
+                    return True
                 message = self._channels.get_message(ignore_subscribe_messages=True, timeout=timeout)
                 return message is not None and self._missed()
         except BaseException:

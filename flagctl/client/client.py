@@ -1,0 +1,395 @@
+"""A client: what a service asks. It answers from the snapshot at hand and never waits for the network."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import threading
+import time
+import weakref
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+from random import Random
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from flagctl.client.answers import Answers, Careful, Noted, Waking
+from flagctl.client.cache import DiskCache, default_folder
+from flagctl.client.details import Details, describe, fitting
+from flagctl.client.driver import Alarm, Ears, ThreadDriver
+from flagctl.client.events import Event, Figures, Listener, changed_keys
+from flagctl.client.held import Held, Trust, believed
+from flagctl.client.keeper import Clock, Keeper
+from flagctl.client.lifetime import OPEN
+from flagctl.client.scope import CURRENT, Scope, parse_preview
+from flagctl.errors import OutsideError
+from flagctl.evaluate.evaluator import Resolution
+from flagctl.stores import open_reader
+
+if TYPE_CHECKING:
+    from flagctl.signing import PublicKey
+    from flagctl.stores.base import Reader
+
+T = TypeVar("T")
+Note = Callable[[str, Mapping[str, Any], Resolution], None]
+_AT_MOST_EVERY = 1.0
+"""Seconds between two looks that evaluations ask for."""
+
+
+class Client:
+    """The flags of one environment.
+
+    Every question takes the flag's key, a context as a mapping, and attributes by name over it; `user` is the
+    targeting key. Questions never raise and never wait. Close a client when it is no longer needed, or use it as a
+    context manager; at the end of the process it closes itself.
+    """
+
+    def __init__(
+        self,
+        source: str | Reader,
+        environment: str,
+        *,
+        audience: str | None = None,
+        public_keys: Mapping[str, str] | Sequence[PublicKey] = (),
+        wait: float = 5.0,
+        require: bool = False,
+        refresh: float | None = None,
+        cache: bool | str | os.PathLike[str] = True,
+        bootstrap: str | os.PathLike[str] | bytes | None = None,
+        on_event: Listener | None = None,
+        clock: Clock | None = None,
+        start: bool = True,
+    ) -> None:
+        """Open a client; takes at most about `wait` seconds.
+
+        source: `redis://…`, `s3://…`, `https://…` or `file:…`, as settings name targets, or a Reader. audience: the
+        part of the environment to read, None for the whole. public_keys: name to the line of an OpenSSH .pub file;
+        with any, only what one of them signed is believed. refresh: seconds between two looks at the source; None
+        chooses from the flags' lifetimes. cache: whether, or in which folder, the last good snapshot is kept on disk.
+        bootstrap: a snapshot, or the path of one, to start with when there is nothing better. start: whether a thread
+        keeps it fresh; without, whoever opens it calls `tick`.
+
+        The answers come from the source; while that is silent from the disk, then from `bootstrap`, then they are the
+        callers' defaults. Raises OutsideError when none of the first three is there and `require` is set; UsageError
+        for a source that is no place or a key that is no key.
+        """
+        self._source = source
+        self._clock = clock or Clock(time.time, time.monotonic)
+        self._time = self._clock.time
+        self._environment = environment
+        self._lock = threading.RLock()
+        self._listeners: list[Listener] = [] if on_event is None else [on_event]
+        self._me = object()  # what scopes know this client by: itself would be kept alive by its own answers
+        self._scopes = 0
+        self._note: Note | None = None
+        self._next_look = self._last_look = float("-inf")
+        self._looked = threading.Event()
+        self._closed = False
+        key = f"{environment}/{audience}/snapshot.json" if audience else f"{environment}/snapshot.json"
+        reader = self._open()
+        folder = default_folder() if cache is True else None if cache is False else Path(cache)
+        this = weakref.ref(self)  # the keeper outlives nobody: it must not keep its client alive
+        self._keeper = Keeper(
+            reader,
+            key,
+            Trust(environment=environment, audience=audience, keys=believed(public_keys), now=self._clock.time),
+            self._clock,
+            interval=refresh,
+            cache=None if folder is None else DiskCache(folder, reader.url, key),
+            installed=lambda before, after: _installed(this, before, after),
+            tell=lambda event: _tell(this, event),
+            dice=Random(),
+        )
+        self._alarm = Alarm()
+        self._careful = Careful(self._me, self._keeper, self._alarm.ring)
+        self._answers: Answers = self._careful
+        self._driver: ThreadDriver | None = None
+        weakref.finalize(self, self._alarm.ring).atexit = False
+        OPEN.add(self)
+        if start:
+            self._drive()
+            self._looked.wait(wait)
+        if self._keeper.held is None:
+            self._fall_back(bootstrap)
+        self._choose()
+        if require and self._keeper.held is None:
+            self.close()
+            raise OutsideError(
+                f"no snapshot of {environment}: {self._keeper.error or f'{reader.url} did not answer in {wait:g} s'}",
+                hint="flagctl status shows what is published; bootstrap= names one to start with",
+            )
+
+    # The first lines of questions are the same on purpose: a call is a fifth of what a question costs.
+
+    def enabled(
+        self, key: str, context: Mapping[str, Any] | None = None, /, *, user: Any = None, **attributes: Any
+    ) -> bool:
+        """Whether a boolean flag is on; False where that can't be told."""
+        if context is not None:
+            attributes = {**context, **attributes}
+        if user is not None:
+            attributes["targetingKey"] = user
+        return self._answers.enabled(key, attributes, self._time())
+
+    def variant(
+        self, key: str, context: Mapping[str, Any] | None = None, /, *, user: Any = None, **attributes: Any
+    ) -> str | None:
+        """The name of the variant; None where that can't be told."""
+        if context is not None:
+            attributes = {**context, **attributes}
+        if user is not None:
+            attributes["targetingKey"] = user
+        return self._answers.variant(key, attributes, self._time())
+
+    def value(
+        self, key: str, context: Mapping[str, Any] | None = None, /, *, default: T, user: Any = None, **attributes: Any
+    ) -> T:
+        """The value; `default` where that can't be told, and where it is of another type than the default."""
+        if context is not None:
+            attributes = {**context, **attributes}
+        if user is not None:
+            attributes["targetingKey"] = user
+        found = self._answers.value(key, attributes, self._time(), default)
+        return found if type(found) is type(default) else fitting(found, default)
+
+    def details(
+        self,
+        key: str,
+        context: Mapping[str, Any] | None = None,
+        /,
+        *,
+        default: Any = None,
+        user: Any = None,
+        **attributes: Any,
+    ) -> Details:
+        """The value and all there is to say of it."""
+        if context is not None:
+            attributes = {**context, **attributes}
+        if user is not None:
+            attributes["targetingKey"] = user
+        answer = self._answers.evaluate(key, attributes, self._time(), default=default)
+        return describe(key, answer, default, self._keeper.held, self._keeper.age())
+
+    @contextlib.contextmanager
+    def preview(self, flags: str | Mapping[str, str]) -> Iterator[None]:
+        """Answer these flags with these variants inside the block: `gallery:true,checkout-test:treatment`.
+
+        Holds for this thread or asyncio task, and for the tasks it starts. Unknown flags and variants change nothing.
+        """
+        wanted = parse_preview(flags) if isinstance(flags, str) else flags
+        chosen = {key: variant for key, text in wanted.items() if (variant := self.known_variant(key, text))}
+        with self._scope(lambda outer: Scope(outer, self._me, preview=chosen)):
+            yield
+
+    @contextlib.contextmanager
+    def frozen(self) -> Iterator[None]:
+        """Answer everything inside the block from one snapshot, the one that is newest now."""
+        with self._scope(lambda outer: Scope(outer, self._me, held=self._keeper.held)):
+            yield
+
+    @contextlib.contextmanager
+    def forced(self, values: Mapping[str, Any]) -> Iterator[None]:
+        """Answer these flags with these values inside the block, whatever the snapshot says; for tests."""
+        with self._scope(lambda outer: Scope(outer, self._me, forced=dict(values))):
+            yield
+
+    def known_variant(self, key: str, text: str) -> str | None:
+        """The variant of a flag that a text names (`true` and `false` too, for a boolean flag); None for no such."""
+        held = self._keeper.held
+        return None if held is None else held.engine.variant_named(key, text)
+
+    @contextlib.contextmanager
+    def _scope(self, make: Callable[[Scope | None], Scope]) -> Iterator[None]:
+        with self._lock:
+            self._scopes += 1
+            self._choose()
+        token = CURRENT.set(make(CURRENT.get()))
+        try:
+            yield
+        finally:
+            CURRENT.reset(token)
+            with self._lock:
+                self._scopes -= 1
+                self._choose()
+
+    @property
+    def version(self) -> int | None:
+        """The version of the snapshot that answers; None while there is none."""
+        held = self._keeper.held
+        return None if held is None else held.version
+
+    @property
+    def origin(self) -> str | None:
+        """Where that snapshot is from: source, disk or bootstrap."""
+        held = self._keeper.held
+        return None if held is None else held.origin
+
+    @property
+    def age(self) -> float:
+        """Seconds since the source last said that this snapshot is live; infinite where it never has."""
+        return self._keeper.age()
+
+    @property
+    def error(self) -> str:
+        """What is wrong with the source, "" while nothing is."""
+        return self._keeper.error
+
+    @property
+    def figures(self) -> Figures:
+        """Counters since the client was opened."""
+        return self._keeper.figures
+
+    @property
+    def protected(self) -> bool:
+        """Whether the environment is a protected one; so is one of which nothing is known."""
+        held = self._keeper.held
+        return held is None or held.engine.protected
+
+    def keys(self) -> list[str]:
+        """The keys of all flags, sorted."""
+        held = self._keeper.held
+        return [] if held is None else held.engine.keys()
+
+    def on_event(self, listener: Listener) -> Callable[[], None]:
+        """Call `listener` with each Event, from the client's thread; gives back what ends that."""
+        with self._lock:
+            self._listeners = [*self._listeners, listener]
+
+        def end() -> None:
+            with self._lock:
+                self._listeners = [one for one in self._listeners if one is not listener]
+
+        return end
+
+    def on_change(self, key: str, function: Callable[[str], None]) -> Callable[[], None]:
+        """Call `function` with the key when another snapshot may answer that flag differently."""
+
+        def listener(event: Event) -> None:
+            if event.kind == "changed" and key in event.keys:
+                function(key)
+
+        return self.on_event(listener)
+
+    def note_with(self, note: Note | None) -> None:
+        """Call `note` with each question and answer; None ends that. It runs where the question is asked."""
+        with self._lock:
+            self._note = note
+            self._choose()
+
+    def tick(self, *, told: bool = False, asked: bool = False) -> float:
+        """Look at the source if it is time to, it told of something, or somebody asked; seconds until the next tick."""
+        now = self._clock.monotonic()
+        soonest = self._next_look if self._keeper.error else self._last_look + _AT_MOST_EVERY
+        if told or now >= self._next_look or (asked and now >= soonest):
+            pause = self._keeper.look()
+            self._last_look = now = self._clock.monotonic()
+            self._next_look = now + pause
+            self._looked.set()
+        self._keeper.grow_stale()
+        with self._lock:
+            self._choose()
+        until = self._next_look - now
+        fresh = self._keeper.fresh_for()
+        return min(until, fresh) if fresh > 0 else until
+
+    def refresh(self, timeout: float = 5.0) -> bool:
+        """Ask the source now and wait for what comes of it; whether the snapshot is confirmed after that."""
+        before = self._clock.monotonic()
+        if self._driver is None:
+            self.tick(told=True)
+        until = time.monotonic() + timeout
+        while self._keeper.began < before:  # a look that is under way may have seen what was before
+            self._looked.clear()
+            self._next_look = float("-inf")
+            self._alarm.ring()
+            if not self._looked.wait(until - time.monotonic()):
+                return False
+        return self._keeper.confirmed >= before
+
+    def close(self) -> None:
+        """Stop keeping fresh; the last snapshot goes on answering."""
+        with self._lock:
+            if self._closed:
+                return
+            self._closed = True
+        OPEN.discard(self)
+        if self._driver is not None:
+            self._driver.stop()
+        else:
+            self._alarm.close()
+
+    def __enter__(self) -> Client:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def _open(self) -> Reader:
+        return open_reader(self._source, Path.cwd()) if isinstance(self._source, str) else self._source
+
+    def _drive(self) -> None:
+        self._driver = ThreadDriver(weakref.ref(self), self._alarm, Ears(self._keeper.reader, self._environment))
+        self._driver.start()
+
+    def _fall_back(self, bootstrap: str | os.PathLike[str] | bytes | None) -> None:
+        kept = self._keeper.cache.read() if self._keeper.cache is not None else None
+        if (kept is not None and self._keeper.begin(kept.data, "disk", kept.at)) or bootstrap is None:
+            return
+        try:
+            data = bootstrap if isinstance(bootstrap, bytes) else Path(bootstrap).read_bytes()
+        except OSError as error:
+            self.tell(Event("error", f"the bootstrap snapshot can't be read: {error}"))
+            return
+        self._keeper.begin(data, "bootstrap", None)
+
+    def _choose(self) -> None:
+        """What answers from now on: the engine itself where nothing has to be looked at beside it."""
+        held = self._keeper.held
+        chosen: Answers = self._careful
+        if held is not None and not self._scopes and self._keeper.fresh_for() > 0:
+            chosen = held.engine
+        self._answers = chosen if self._note is None else Noted(chosen, self._note)
+
+    def _installed(self, before: Held | None, after: Held) -> None:
+        with self._lock:
+            self._choose()
+        if before is not None and self._listeners:
+            keys = changed_keys(before.engine, after.engine)
+            self.tell(Event("changed", f"version {after.version} from the {after.origin}", keys, after.version))
+
+    def tell(self, event: Event) -> None:
+        """Tell all listeners; one that raises is counted and changes nothing for the others."""
+        for listener in self._listeners:
+            try:
+                listener(event)
+            except Exception:
+                self._keeper.figures.listener_failures += 1
+
+    def after_fork(self) -> None:
+        """In the child of a fork: the thread stayed behind, and locks may have stayed locked."""
+        self._lock = threading.RLock()
+        self._looked = threading.Event()
+        self._keeper.begin_anew(self._open())
+        self._alarm = Alarm()
+        if self._driver is not None:
+            self._driver = None
+            self._careful = Careful(self._me, self._keeper, self._alarm.ring)
+            self._answers = Waking(self._start_again)
+
+    def _start_again(self) -> Answers:
+        with self._lock:
+            if self._driver is None and not self._closed:
+                self._drive()
+            self._choose()
+            return self._answers
+
+
+def _installed(this: weakref.ref[Client], before: Held | None, after: Held) -> None:
+    client = this()
+    if client is not None:
+        client._installed(before, after)
+
+
+def _tell(this: weakref.ref[Client], event: Event) -> None:
+    client = this()
+    if client is not None:
+        client.tell(event)
