@@ -84,10 +84,11 @@ def verify(
     now: float,
     audience: str | None = None,
     held: int | None = None,
+    canary: bool = False,
 ) -> Verdict:
     """Whether the bytes of a snapshot may take the place of what a reader has.
 
-    keys: whom to believe; none: the signature is not looked at. environment, audience: what was asked for.
+    keys: whom to believe; none: the signature is not looked at. environment, audience, canary: what was asked for.
     held: the version the reader has, None for none; only a lower one is a step back.
     """
     try:
@@ -117,6 +118,8 @@ def verify(
     if document.get("audience") != audience:
         found, wanted = (f"for {one!r}" if one else "the whole" for one in (document.get("audience"), audience))
         return verdict("wrong-environment", f"it is {found}, not {wanted}", name)
+    if ("canary" in document) is not canary:
+        return verdict("wrong-environment", f"it is {'no' if canary else 'a'} canary", name)
     if held is not None and version < held:
         return verdict("step-back", f"it is version {version}, older than version {held} seen before", name)
     return verdict("ok", f"signed by {name}" if name else "not signed", name)

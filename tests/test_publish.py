@@ -420,6 +420,7 @@ def test_a_receipt_in_json() -> None:
                 "stored_bytes": None,
                 "beside": [],
                 "caution": "",
+                "share": None,
                 "seconds": 0.123,
                 "flags": {"added": [*"abcdefghijk"], "changed": [], "removed": ["old"]},
             }

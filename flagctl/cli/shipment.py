@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
@@ -30,24 +30,89 @@ class Shipment(msgspec.Struct, frozen=True):
     left_out: list[str]
     is_ancestor: Callable[[str, str], bool | None]
 
-    def send(self, *, allow_older: bool, dry_run: bool) -> Iterator[Receipt]:
-        """Publish one after the other; what was yielded is done when a later one raises."""
+    def send(self, *, allow_older: bool, dry_run: bool, share: int | None = None) -> Iterator[Receipt]:
+        """Publish one after the other; what was yielded is done when a later one raises.
+
+        share: as a canary, for so many thousandths of a percent of the instances.
+        """
+        from flagctl.publish.canary import start
         from flagctl.publish.publish import publish
 
         for draft, store in self.parcels:
-            yield publish(
-                draft,
-                store,
-                is_ancestor=self.is_ancestor,
-                elapsed=_stopwatch(),
-                allow_older=allow_older,
-                dry_run=dry_run,
-            )
+            options: dict[str, Any] = {"is_ancestor": self.is_ancestor, "elapsed": stopwatch(),
+                                       "allow_older": allow_older, "dry_run": dry_run}  # fmt: skip
+            yield publish(draft, store, **options) if share is None else start(draft, store, share, **options)
 
 
-def _stopwatch() -> Callable[[], float]:
+def stopwatch() -> Callable[[], float]:
+    """Seconds since this was called."""
     start = time.monotonic()
     return lambda: time.monotonic() - start
+
+
+def receipts_of(
+    project: Project,
+    revision: str,
+    names: Sequence[str],
+    everything: bool,
+    target: str | None,
+    *,
+    signer: Callable[[Settings], Sign | None],
+    warn: Callable[[str, str], None],
+    now: float,
+    canary: str | None,
+    promote: bool,
+    abort: bool,
+    **options: Any,
+) -> Iterator[Receipt]:
+    """One run of `publish`. Nothing leaves before everything is in order; then one target after the other."""
+    from flagctl.publish.canary import share_of
+
+    if (canary is not None) + promote + abort > 1:
+        raise UsageError("--canary, --promote-canary and --abort-canary exclude each other")
+    share = None if canary is None else share_of(canary)
+    if canary is not None and share is None:
+        raise UsageError(f'--canary "{canary}" is no percentage above 0 and below 100', hint="--canary 10%")
+    if promote or abort:
+        return settle_canary(project, names, everything, target, promote=promote, signer=signer, **options)
+    shipment = load(project, revision, names, everything, target, signer=signer, now=now)
+    if shipment.left_out:
+        warn(f"changed but not committed, so not published: {', '.join(shipment.left_out)}", "git commit, then again")
+    return shipment.send(share=share, **options)
+
+
+def settle_canary(
+    project: Project,
+    names: Sequence[str],
+    everything: bool,
+    target: str | None,
+    *,
+    promote: bool,
+    signer: Callable[[Settings], Sign | None],
+    **options: Any,
+) -> Iterator[Receipt]:
+    """Promote or abort the canary of environments, at one target after the other, whatever the commit says now.
+
+    options: `allow_older` and `dry_run`. Raises RefusedError where there is no canary.
+    """
+    from flagctl.history.git import Git
+    from flagctl.publish import canary
+    from flagctl.publish.draft import makers
+
+    _require_names(names, everything)
+    settings, git = project.settings(), Git(project.root)
+    stores = stores_of(project, settings, list(dict.fromkeys(names)), target)
+    sign = signer(settings)
+    settle = canary.promote if promote else canary.abort
+    for name, places in stores.items():
+        for store in places:
+            yield settle(store, name, sign=sign, beside=makers(settings, sign), is_ancestor=git.is_ancestor,
+                         elapsed=stopwatch(), **options)  # fmt: skip
+
+
+def _require_names(names: Sequence[str], everything: bool) -> None:
+    if bool(names) == everything:
+        raise UsageError("say which environments to publish, or --all", hint="flagctl publish production")
 
 
 def load(
@@ -72,10 +137,9 @@ def load(
     from flagctl.history.git import Git
     from flagctl.history.travel import CommitTree
     from flagctl.model import times
-    from flagctl.publish.draft import Draft, audience_makers
+    from flagctl.publish.draft import Draft, makers
 
-    if bool(names) == everything:
-        raise UsageError("say which environments to publish, or --all", hint="flagctl publish production")
+    _require_names(names, everything)
     git = Git(project.root)
     with CommitTree(git, revision) as tree:
         reading = project.read(tree)
@@ -83,7 +147,7 @@ def load(
         # Problems are found while the tree is open: their lines are looked up in the commit's files.
         problems = check(reading, now)
     _stop_at(errors_of(problems), tree.commit)
-    stores = _stores(project, settings, list(dict.fromkeys(names)), target)
+    stores = stores_of(project, settings, list(dict.fromkeys(names)), target)
     # Mistakes in other environments are not in the way of these.
     _stop_at(errors_of(problems, stores), tree.commit)
     sign = signer(settings)
@@ -97,14 +161,14 @@ def load(
             commit=tree.commit,
             commit_time=commit_time,
         )
-        draft = Draft(document, sign=sign, beside=audience_makers(settings, sign))
+        draft = Draft(document, sign=sign, beside=makers(settings, sign))
         parcels += [(draft, store) for store in places]
     left_out = _uncommitted(git, list(stores)) if git.resolve("HEAD") == tree.commit else []
     return Shipment(parcels, left_out, git.is_ancestor)
 
 
-def _stores(project: Project, settings: Settings, names: list[str], target: str | None) -> dict[str, list[Store]]:
-    """Each environment's stores; no names: of all environments that have one."""
+def stores_of(project: Project, settings: Settings, names: list[str], target: str | None) -> dict[str, list[Store]]:
+    """Each environment's stores; no names: of all environments that have one. Raises UsageError where none has."""
     from flagctl.stores import open_store
 
     known = settings.environments

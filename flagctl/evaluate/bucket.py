@@ -79,6 +79,15 @@ def threshold(share: int) -> int:
     return -(-(share << 32) // BUCKETS)
 
 
+def in_canary(canary: Mapping[str, Any], instance: str) -> bool:
+    """Whether an instance takes a canary snapshot, by its `canary` block: share (thousandths of a percent) and salt.
+
+    bucket("portable", salt, instance id) < share: a larger share only adds instances. Beside that, a reader takes
+    the canary only while its version is above the live one's, and never goes below a version it has seen.
+    """
+    return bucket("portable", canary["salt"], instance) < int(canary["share"])
+
+
 def _launchdarkly(foreign: Mapping[str, Any], key: str, value: str) -> int:
     import hashlib  # loads OpenSSL, for which few flags have a use
 

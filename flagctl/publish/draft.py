@@ -78,8 +78,8 @@ def audience_key(name: str) -> str:
     return f"{name}/snapshot.json"
 
 
-def audience_makers(settings: Settings, sign: Sign | None) -> dict[str, Maker]:
-    """What makes the parts for audiences: under the version of the whole, signed by themselves."""
+def makers(settings: Settings, sign: Sign | None) -> dict[str, Maker]:
+    """What stands beside a snapshot: the parts for audiences, under the version of the whole, each signed itself."""
 
     def maker(audience: Audience) -> Maker:
         def make(document: dict[str, Any]) -> bytes:

@@ -32,13 +32,31 @@ class Live(msgspec.Struct, frozen=True):
 
     def about(self) -> dict[str, Any]:
         """The fields that say when and by whom it was published."""
-        names = ("version", "commit", "commit_time", "published_at")
+        names = ("version", "commit", "commit_time")
         return {name: msgspec.json.decode(self.parts[name]) for name in names if name in self.parts}
 
 
 def live_key(environment: str) -> str:
     """Where readers look."""
     return f"{environment}/snapshot.json"
+
+
+def canary_key(environment: str) -> str:
+    """Where a version for a part of the instances stands; it counts while it is above the live one."""
+    return f"{environment}/canary.json"
+
+
+def read_canary(store: Reader, environment: str) -> tuple[dict[str, Any], Stored] | None:
+    """What stands there, None for nothing or for what makes no sense."""
+    found = store.get(canary_key(environment))
+    if found is None:
+        return None
+    try:
+        document = msgspec.json.decode(found.data)
+    except (msgspec.DecodeError, ValueError, RecursionError):
+        return None
+    sound = isinstance(document, dict) and type(document.get("version")) is int and "canary" in document
+    return (document, found) if sound and document.get("environment") == environment else None
 
 
 def history_key(environment: str, version: int, commit: str | None) -> str:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from flagctl.compile.snapshot import content, digest
 from flagctl.errors import OutsideError, RefusedError
 from flagctl.publish.draft import Draft
-from flagctl.publish.live import Live, history_key, live_key, read_live
+from flagctl.publish.live import Live, history_key, live_key, read_canary, read_live
 from flagctl.publish.receipt import Receipt, changes
 from flagctl.stores.base import LostRaceError, Release
 
@@ -34,11 +34,15 @@ def publish(
     elapsed: Callable[[], float],
     allow_older: bool = False,
     dry_run: bool = False,
+    made_from: str | None = None,
+    again: bool = False,
 ) -> Receipt:
     """Make a draft live in `store` under the next version, and say what changed.
 
     is_ancestor: (a, b) to whether commit a is b or came before it; None when the history can't tell.
     elapsed: seconds since the publish began.
+    made_from: the token of the live snapshot that the draft was made from; with another one live the race is lost.
+    again: under a new version also when the same is live already.
 
     Raises RefusedError for a commit older than the live one (unless `allow_older`) and for a live file
     that this must not overwrite, LostRaceError when somebody else was faster, OutsideError when the store
@@ -47,12 +51,14 @@ def publish(
     environment, commit = draft.environment, draft.document["commit"]
     with nullcontext() if dry_run else store.hold(environment):
         live = read_live(store, environment)
-        if live is not None and _says_the_same(live, draft):
+        if made_from is not None and (live is None or live.stored.token != made_from):
+            raise LostRaceError(f"{environment} at {store.url} was published to meanwhile", hint="run it again")
+        if live is not None and not again and _says_the_same(live, draft):
             return _complete(live, draft, store, elapsed, dry_run)
         if live is not None and not allow_older:
-            _refuse_older(commit, live.commit, environment, is_ancestor, store.url)
+            refuse_older(commit, live.commit, environment, is_ancestor, store.url)
         before = live.version if live else 0
-        version = store.newest(environment, before) + 1
+        version = next_version(store, environment, before)
         document, data = draft.final(version=version)
         if dry_run:
             return _receipt("planned", store, live, draft, document, data, elapsed)
@@ -65,6 +71,12 @@ def publish(
         _follow(store, environment, data, beside)
         _keep(store, history_key(environment, version, commit), data)
         return _receipt("published", store, live, draft, document, data, elapsed, stored=stored, wrote=tuple(beside))
+
+
+def next_version(store: Store, environment: str, live: int) -> int:
+    """Above all that were ever written, a canary included: Redis keeps no history of these."""
+    canary = read_canary(store, environment)
+    return max(store.newest(environment, live), canary[0]["version"] if canary else 0) + 1
 
 
 def _says_the_same(live: Live, draft: Draft) -> bool:
@@ -180,7 +192,7 @@ def _receipt(
     )
 
 
-def _refuse_older(
+def refuse_older(
     ours: str,
     theirs: str | None,
     environment: str,

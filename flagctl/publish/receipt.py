@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
 FORMAT = "flagctl/receipt/1"
-Outcome = Literal["published", "unchanged", "completed", "planned"]
+Outcome = Literal["published", "unchanged", "completed", "planned", "canary"]
 _NAMED = 8
 """How many flag keys a line of words lists before it counts the rest."""
 
@@ -27,7 +27,7 @@ class Receipt(msgspec.Struct, frozen=True, kw_only=True):
     """One environment at one target.
 
     outcome: `unchanged` when what was live already says the same, `completed` when something beside it was missing;
-    `planned` when it was a dry run.
+    `planned` when it was a dry run; `canary` when it stands beside what is live, for a `share` of the instances.
     version, commit, digest, bytes: of what is live now, or would be. stored_bytes: as the target keeps it.
     beside: names of what was written beside the snapshot.
     previous_version: None when nothing was live.
@@ -48,6 +48,7 @@ class Receipt(msgspec.Struct, frozen=True, kw_only=True):
     stored_bytes: int | None = None
     beside: tuple[str, ...] = ()
     caution: str = ""
+    share: int | None = None
 
 
 def changes(before: Mapping[str, Any], after: Mapping[str, Any]) -> Changes:
@@ -79,7 +80,9 @@ def words(receipt: Receipt) -> str:
     if receipt.outcome == "completed":
         return title + f"version {receipt.version} is live already; missing beside it was {', '.join(receipt.beside)}"
     before = "the first" if receipt.previous_version is None else f"after version {receipt.previous_version}"
-    verb = "published" if receipt.outcome == "published" else "would publish"
+    verb = "would publish" if receipt.outcome == "planned" else "published"
+    if receipt.share is not None:
+        before = f"as a canary for {receipt.share / 1000:g} % beside version {receipt.previous_version}"
     lines = [
         ("commit", commit),
         ("flags", "; ".join(_flag_words(receipt.changes)) or "none changed, only segments or settings did"),

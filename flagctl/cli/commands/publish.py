@@ -15,6 +15,9 @@ def command(
     everything: Annotated[bool, typer.Option("--all", help="Every environment that has a target.")] = False,
     target: Annotated[str | None, typer.Option(metavar="URL", help="There, and not where settings say.")] = None,
     revision: Annotated[str, typer.Option("--rev", metavar="REV", help="The commit to publish.")] = "HEAD",
+    canary: Annotated[str | None, typer.Option(metavar="PERCENT", help="Beside what is live, for a few first.")] = None,
+    promote: Annotated[bool, typer.Option("--promote-canary", help="Make the canary everybody's.")] = False,
+    abort: Annotated[bool, typer.Option("--abort-canary", help="Take the canary back.")] = False,
     allow_older: Annotated[bool, typer.Option("--allow-older", help="Go back behind what is live.")] = False,
     dry_run: DryRun = False,
     as_json: Json = False,
@@ -23,28 +26,29 @@ def command(
 
     What is committed is published, never what lies around in the work tree. Nothing happens where the
     same is live already; a commit older than the live one is refused. Where settings list keys, it is
-    signed: `flagctl key new --help` says where the private half is looked for.
+    signed: `flagctl key new --help` says where the private half is looked for. A canary is for those
+    clients that take canaries, by a hash of their instance; any other publish ends it.
 
     \b
     Examples:
       flagctl publish production
       flagctl publish --all --dry-run
       flagctl publish staging --target file:///srv/flags --rev v1.4
+      flagctl publish production --canary 10%
     """
     from flagctl.cli.keyring import signer_of
-    from flagctl.cli.shipment import load
+    from flagctl.cli.shipment import receipts_of
     from flagctl.publish.receipt import Receipt, document, words
 
     out = ctx.obj.out
-    shipment = load(ctx.obj.project(), revision, environments or [], everything, target,
-                    signer=(lambda settings: None) if dry_run else signer_of(ctx.obj), now=ctx.obj.now())  # fmt: skip
-    if shipment.left_out:
-        out.warn(
-            f"changed but not committed, so not published: {', '.join(shipment.left_out)}", "git commit, then again"
-        )
+    sent = receipts_of(
+        ctx.obj.project(), revision, environments or [], everything, target, warn=out.warn,
+        signer=(lambda settings: None) if dry_run else signer_of(ctx.obj), now=ctx.obj.now(),
+        canary=canary, promote=promote, abort=abort, allow_older=allow_older, dry_run=dry_run,
+    )  # fmt: skip
     receipts: list[Receipt] = []
     try:
-        for receipt in shipment.send(allow_older=allow_older, dry_run=dry_run):
+        for receipt in sent:
             receipts.append(receipt)
             if not as_json:
                 out.data(words(receipt))

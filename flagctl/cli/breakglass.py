@@ -1,0 +1,121 @@
+"""What one run of `kill` does: who may, the commit aside, and the override at every target."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from flagctl.cli.commits import Commits
+from flagctl.errors import RefusedError, UsageError
+from flagctl.model import times
+from flagctl.model.repository import require_environment
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from flagctl.model.repository import Settings
+    from flagctl.project import Project
+    from flagctl.publish.draft import Sign
+    from flagctl.publish.receipt import Receipt
+    from flagctl.stores.base import Store
+
+_LONGEST = 7 * 86400
+
+
+class Kill(msgspec.Struct, frozen=True, kw_only=True):
+    """A kill that was found to be in order and is not done yet."""
+
+    key: str
+    environment: str
+    until: int
+    person: str
+    branch: str
+    commits: Commits
+    settings: Settings
+    stores: list[Store]
+
+    def question(self) -> str:
+        """What the person is asked."""
+        where = ", ".join(store.url for store in self.stores)
+        return f"Turn {self.key} off in {self.environment} for everybody until {times.text(self.until)}, at {where}?"
+
+    def record(self, reason: str) -> str:
+        """The change of the flag's file as a commit on a branch of its own; the commit, "" where there is no file."""
+        from flagctl.files.edit import set_value
+        from flagctl.files.walk import find
+        from flagctl.history.aside import commit_aside, tip
+        from flagctl.history.git import message
+        from flagctl.history.travel import CommitTree
+
+        base = tip(self.commits.git, self.branch)
+        with CommitTree(self.commits.git, base) as tree:
+            path = find(tree, self.environment, self.key)
+            if path is None:
+                return ""
+            text = tree.read(path).decode()
+        trailers = [("Flag", self.key), ("Environment", self.environment), ("Break-Glass", self.person),
+                    ("Until", times.text(self.until)), ("Reason", reason)]  # fmt: skip
+        subject = f"Kill {self.key} in {self.environment}"
+        text = set_value(text, ["enabled"], False)
+        return commit_aside(self.commits.git, self.branch, base, path, text, message(subject, trailers))
+
+    def send(self, sign: Sign | None) -> Iterator[Receipt]:
+        """The override at one target after the other; what was yielded is done when a later one raises."""
+        from flagctl.cli.shipment import stopwatch
+        from flagctl.publish.draft import makers
+        from flagctl.publish.kill import kill
+
+        for store in self.stores:
+            yield kill(
+                store, self.environment, self.key, self.until, sign=sign, beside=makers(self.settings, sign),
+                elapsed=stopwatch(),
+            )  # fmt: skip
+
+
+def prepare(project: Project, key: str, environment: str, ttl: str, *, now: float) -> Kill:
+    """Everything that has to be in order first, by the settings that HEAD has.
+
+    Raises UsageError for what makes no sense, RefusedError when the person is not among `break_glass`, or nothing is
+    live that could be turned off.
+    """
+    from flagctl.cli.shipment import stores_of
+    from flagctl.history.aside import email
+    from flagctl.publish.kill import require_live
+
+    seconds = times.duration(f"{ttl}m" if ttl.isdigit() else ttl)
+    if seconds is None or seconds > _LONGEST:
+        raise UsageError(f'--ttl "{ttl}" is no time up to seven days', hint="60 for an hour, or 90m, 4h")
+    commits = Commits(project)
+    head = commits.git.resolve("HEAD")
+    settings = commits.settings(head)
+    require_environment(environment, settings.environments)
+    allowed, person = settings.environments[environment].break_glass, email(commits.git)
+    if person not in allowed:
+        who = f"{', '.join(allowed)} may" if allowed else "nobody may: settings have no break_glass there"
+        raise RefusedError(f"{person} may not break the glass in {environment}; {who}",
+                           hint=f"flagctl set {key} -e {environment} --off goes the usual way")  # fmt: skip
+    stores = stores_of(project, settings, [environment], None)[environment]
+    for store in stores:
+        require_live(store, environment, key)
+    return Kill(
+        key=key, environment=environment, until=int(now) + seconds, person=person, branch=f"flagctl/kill/{key}",
+        commits=commits, settings=settings, stores=stores,
+    )  # fmt: skip
+
+
+def document(kill: Kill, commit: str, reason: str, receipts: list[Receipt]) -> dict[str, Any]:
+    """The JSON document of `kill`."""
+    from flagctl.publish.receipt import document as of_receipts
+
+    return {
+        "format": "flagctl/kill/1",
+        "flag": kill.key,
+        "environment": kill.environment,
+        "until": times.text(kill.until),
+        "by": kill.person,
+        "reason": reason,
+        "branch": kill.branch if commit else None,
+        "commit": commit or None,
+        "receipts": of_receipts(receipts)["receipts"],
+    }

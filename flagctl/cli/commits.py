@@ -1,0 +1,72 @@
+"""Snapshots as commits say them, compiled anew, for what compares them with what is published."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from flagctl.errors import OutsideError, UsageError
+from flagctl.files.walk import ATTRIBUTES, SETTINGS
+
+if TYPE_CHECKING:
+    from flagctl.files.repository import Reading
+    from flagctl.model.repository import Settings
+    from flagctl.project import Project
+
+
+class Commits:
+    """The commits of a flag repository; each is read once."""
+
+    def __init__(self, project: Project) -> None:
+        from flagctl.history.git import Git
+
+        self.project = project
+        self.git = Git(project.root)
+        self._read: dict[str, Reading] = {}
+
+    def settings(self, commit: str) -> Settings:
+        """The settings of a commit. Raises OutsideError when this clone has no such commit."""
+        return self._reading(commit).repository.settings
+
+    def snapshot(self, commit: str, environment: str) -> tuple[dict[str, Any], Settings]:
+        """An environment's snapshot at a commit, version 0, and the commit's settings.
+
+        Raises OutsideError when this clone has no such commit, UsageError when that has no such environment.
+        """
+        from flagctl.compile.snapshot import snapshot
+        from flagctl.model import times
+        from flagctl.model.repository import require_environment
+
+        repository = self._reading(commit).repository
+        require_environment(environment, repository.environments)
+        time = times.text(int(self.git.read("show", "--no-patch", "--format=%ct", commit)))
+        document = snapshot(
+            repository.environments[environment],
+            repository.settings,
+            repository.attributes,
+            commit=commit,
+            commit_time=time,
+        )
+        return document, repository.settings
+
+    def since(self, environment: str, commit: str) -> list[tuple[str, str]] | None:
+        """Commits after this one that touched the environment, newest first; None when it is not in our history."""
+        if not self.git.is_ancestor(commit, "HEAD"):
+            return None
+        paths = [f"flags/{environment}", ATTRIBUTES, SETTINGS]
+        out = self.git.read("log", "-z", "--format=%h%x1f%s", f"{commit}..HEAD", "--", *paths)
+        return [(short, subject) for short, _, subject in (line.partition("\x1f") for line in out.split("\0") if line)]
+
+    def _reading(self, commit: str) -> Reading:
+        from flagctl.history.travel import CommitTree
+
+        if commit not in self._read:
+            try:
+                tree = CommitTree(self.git, commit)
+            except UsageError:
+                raise OutsideError(
+                    f"this clone has no commit {commit[:12]}, so what is published can't be compared with it",
+                    hint="git fetch --unshallow, or git fetch --all; is it another repository's?",
+                ) from None
+            with tree:
+                self._read[commit] = self.project.read(tree)
+        return self._read[commit]

@@ -1,0 +1,116 @@
+"""What is live where, how far it lags behind a commit, and whether it is to be believed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any, Literal
+
+import msgspec
+
+from flagctl.compile.kill import killed
+from flagctl.compile.snapshot import content
+from flagctl.errors import FlagctlError
+from flagctl.publish.draft import Draft
+from flagctl.publish.live import read_canary, read_live
+from flagctl.signing import PublicKey, State, verify
+
+if TYPE_CHECKING:
+    from flagctl.stores.base import Store
+
+Drift = Literal["current", "behind", "other", "unknown", "none"]
+Behind = Callable[[str, str], list[tuple[str, str]] | None]
+"""(environment, live commit) to the commits since then that touched it, newest first, as (hash, subject); None when
+the live commit is not in the branch's history."""
+
+
+class Pending(msgspec.Struct, frozen=True):
+    """A dated change of the live snapshot that is still to come."""
+
+    flag: str
+    at: int
+    what: tuple[str, ...]
+
+
+class Status(msgspec.Struct, frozen=True, kw_only=True):
+    """One environment at one target.
+
+    error: why nothing can be said, "" where something can. drift: `current` when the branch would publish the same,
+    `behind` with the commits that are missing, `other` when the live commit is not in the branch's history, `none`
+    when nothing is live. retires: when the key that signed is retired. canary: (version, share) beside it.
+    """
+
+    environment: str
+    target: str
+    error: str = ""
+    hint: str = ""
+    version: int | None = None
+    commit: str | None = None
+    modified: float | None = None
+    drift: Drift = "none"
+    missing: tuple[tuple[str, str], ...] = ()
+    pending: tuple[Pending, ...] = ()
+    kills: dict[str, int] = {}
+    signature: State = "unsigned"
+    key: str = ""
+    reason: str = ""
+    retires: int | None = None
+    canary: tuple[int, int] | None = None
+
+    @property
+    def wrong(self) -> bool:
+        """Somebody has to look: it can't be read, or is not to be believed."""
+        return bool(self.error or self.reason)
+
+
+def status(store: Store, wanted: dict[str, Any], *, keys: Sequence[PublicKey], behind: Behind, now: float) -> Status:
+    """How one target stands. wanted: the snapshot that the branch would publish."""
+    environment: str = wanted["environment"]
+    try:
+        live = read_live(store, environment)
+        canary = read_canary(store, environment)
+    except FlagctlError as error:
+        return Status(environment=environment, target=store.url, error=error.message, hint=error.hint)
+    if live is None:
+        return Status(environment=environment, target=store.url, drift="none")
+    document = msgspec.json.decode(live.stored.data)
+    verdict = verify(live.stored.data, keys, environment=environment, now=now)
+    drift, missing = _drift(document, content(live.parts), wanted, behind)
+    above = canary is not None and canary[0]["version"] > live.version
+    return Status(
+        environment=environment,
+        target=store.url,
+        version=live.version,
+        commit=live.commit,
+        modified=live.stored.modified,
+        drift=drift,
+        missing=missing,
+        pending=_pending(document, now),
+        kills={key: until for key, until in document.get("kills", {}).items() if until > now},
+        signature="unsigned" if verdict.ok and not verdict.key else verdict.state,
+        key=verdict.key,
+        reason="" if verdict.ok else verdict.message,
+        retires=next((key.until for key in keys if key.name == verdict.key), None),
+        canary=(canary[0]["version"], canary[0]["canary"]["share"]) if canary and above else None,
+    )
+
+
+def _drift(
+    document: dict[str, Any], parts: dict[str, bytes], wanted: dict[str, Any], behind: Behind
+) -> tuple[Drift, tuple[tuple[str, str], ...]]:
+    for key, until in document.get("kills", {}).items():
+        if key in wanted["flags"]:
+            wanted = killed(wanted, key, until)
+    if Draft(wanted).parts == parts:
+        return "current", ()
+    commits = behind(wanted["environment"], document["commit"]) if document.get("commit") else None
+    return ("other", ()) if commits is None else ("behind", tuple(commits))
+
+
+def _pending(document: dict[str, Any], now: float) -> tuple[Pending, ...]:
+    found = [
+        Pending(key, entry["at"], tuple(name for name in ("enabled", "default") if name in entry))
+        for key, flag in document["flags"].items()
+        for entry in flag.get("schedule", ())
+        if entry["at"] > now
+    ]
+    return tuple(sorted(found, key=lambda one: (one.at, one.flag)))

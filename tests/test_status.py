@@ -1,0 +1,156 @@
+"""`status` and `target list`: what is live where, how far behind, and what somebody has to look at."""
+
+from __future__ import annotations
+
+import base64
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from flagctl.signing import ONE_LINE, PrivateKey, public_line
+
+Run = Callable[..., Any]
+LINE = ONE_LINE + base64.b64encode(b"7" * 32).decode()
+MINE = PrivateKey.read(LINE, origin="it")
+
+
+def rows(flagctl: Run, *more: str, code: int = 0) -> list[dict[str, Any]]:
+    done = flagctl("status", "--json", *more)
+    assert done.returncode == code, done.stderr
+    document = json.loads(done.stdout)
+    assert document["format"] == "flagctl/status/1"
+    found: list[dict[str, Any]] = document["targets"]
+    return found
+
+
+def test_from_not_published_to_up_to_date_to_behind(repo: Path, flagctl: Run, git: Run) -> None:
+    assert [row["drift"] for row in rows(flagctl, "--exit-code", code=3)] == ["none"]
+    assert flagctl("publish", "production").returncode == 0
+    (row,) = rows(flagctl, "--exit-code")
+    assert (row["drift"], row["version"], row["signature"], row["missing"]) == ("current", 1, "unsigned", [])
+    assert row["commit"] == git(repo, "rev-parse", "HEAD").strip()
+
+    # A commit that changes nothing of what is served is no drift.
+    (repo / "README.md").write_text("x")
+    with (repo / "flags/production/wishlist-edit.yaml").open("a") as file:
+        file.write("# a comment\n")
+    git(repo, "add", "-A")
+    git(repo, "commit", "-qm", "A comment")
+    assert flagctl("set", "wishlist-edit", "-e", "development", "--off", "-r", "x").returncode == 0
+    assert [row["drift"] for row in rows(flagctl, "--exit-code")] == ["current"]
+
+    for share in (30, 40):
+        assert flagctl("set", "wishlist-gallery", "-e", "production", "--rollout", share, "-r", "up").returncode == 0
+    (row,) = rows(flagctl, "--exit-code", code=3)
+    assert row["drift"] == "behind"
+    assert [one["subject"] for one in row["missing"]] == [
+        "Set wishlist-gallery in production: rollout 40",
+        "Set wishlist-gallery in production: rollout 30",
+        "A comment",
+    ]
+    done = flagctl("status")
+    assert done.returncode == 0
+    header, line, remark = done.stdout.splitlines()
+    assert header.split() == ["ENVIRONMENT", "TARGET", "VERSION", "COMMIT", "AGE", "DRIFT", "PENDING", "SIGNATURE"]
+    assert line.split()[:3] == ["production", "file:published", "1"]
+    assert "3 commits behind" in line
+    assert "just now" in line
+    assert "3 commits behind: " in remark
+    assert "rollout 40; " in remark
+
+
+def test_a_branch_that_was_rewritten(repo: Path, flagctl: Run, git: Run) -> None:
+    assert flagctl("set", "wishlist-edit", "-e", "production", "--off", "-r", "x").returncode == 0
+    assert flagctl("publish", "production").returncode == 0
+    git(repo, "reset", "-q", "--hard", "HEAD~1")
+    (row,) = rows(flagctl, "--exit-code", code=3)
+    assert row["drift"] == "other"
+    assert "is not in the history of this branch" in flagctl("status").stdout
+
+
+def test_dated_changes_that_are_still_to_come(repo: Path, flagctl: Run, git: Run) -> None:
+    with (repo / "flags/production/wishlist-gallery.yaml").open("a") as file:
+        file.write("schedule:\n  - {at: 2001-01-01, enabled: true}\n  - {at: 2098-01-01, default: {rollout: 50}}\n")
+        file.write("  - {at: 2099-01-01, enabled: false}\n")
+    git(repo, "commit", "-qam", "Later")
+    assert flagctl("publish", "production").returncode == 0
+    (row,) = rows(flagctl)
+    assert row["pending"] == [
+        {"flag": "wishlist-gallery", "at": "2098-01-01T00:00:00Z", "what": ["default"]},
+        {"flag": "wishlist-gallery", "at": "2099-01-01T00:00:00Z", "what": ["enabled"]},
+    ]
+    done = flagctl("status")
+    assert "2 changes" in done.stdout
+    assert "next change 2098-01-01T00:00:00Z: wishlist-gallery (default)" in done.stdout
+
+
+@pytest.fixture
+def signing(repo: Path, git: Run, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("FLAGCTL_SIGNING_KEY", LINE)
+    with (repo / "flags/flagctl.yaml").open("a") as settings:
+        settings.write(f'keys: [{{name: k, public: "{public_line(MINE.public, "x")}", until: 2099-01-01}}]\n')
+    git(repo, "commit", "-qam", "Sign")
+    return repo
+
+
+def test_a_signature_that_does_not_fit_is_loud(signing: Path, flagctl: Run) -> None:
+    assert flagctl("publish", "production").returncode == 0
+    (row,) = rows(flagctl, "--exit-code")
+    assert (row["signature"], row["key"], row["retires"]) == ("ok", "k", "2099-01-01T00:00:00Z")
+    live = signing / "published/production/snapshot.json"
+    live.write_bytes(live.read_bytes().replace(b"25000", b"26000"))
+    (row,) = rows(flagctl, "--exit-code", code=1)
+    assert (row["signature"], row["drift"]) == ("bad-signature", "behind")
+    assert "DO NOT BELIEVE IT: its signature by k does not fit" in flagctl("status").stdout
+
+
+def test_a_key_that_will_be_retired_soon_is_told(signing: Path, flagctl: Run, git: Run) -> None:
+    settings = signing / "flags/flagctl.yaml"
+    assert flagctl("publish", "production").returncode == 0
+    assert "is retired" not in flagctl("status").stdout
+    import time
+
+    from flagctl.model import times
+
+    settings.write_text(settings.read_text().replace("2099-01-01", times.text(time.time() + 86400)))
+    assert "k is retired at" in flagctl("status").stdout
+
+
+def test_a_target_that_is_damaged_does_not_hide_the_others(repo: Path, flagctl: Run, git: Run) -> None:
+    settings = repo / "flags/flagctl.yaml"
+    settings.write_text(settings.read_text().replace('["file:published"]', '["file:one", "file:two", "nosuch:three"]'))
+    git(repo, "commit", "-qam", "More targets")
+    for target in ("file:one", "file:two"):
+        assert flagctl("publish", "production", "--target", target).returncode == 0
+    (repo / "one/production/snapshot.json").write_text("{")
+    found = rows(flagctl, "--exit-code", code=1)
+    assert [(row["target"], row["version"], bool(row["error"])) for row in found] == [
+        ("file:one", None, True), ("file:two", 1, False), ("nosuch:three", None, True),
+    ]  # fmt: skip
+    done = flagctl("status")
+    assert done.returncode == 0
+    assert "production at file:one: production/snapshot.json at file:one is damaged" in done.stdout
+
+
+def test_target_list_tries_each_and_writes_nothing(repo: Path, flagctl: Run) -> None:
+    settings = repo / "flags/flagctl.yaml"
+    (repo / "blocked").write_text("a file")
+    settings.write_text(
+        settings.read_text().replace('["file:published"]', '["file:published", "file:blocked", "nosuch:x"]')
+    )
+    done = flagctl("target", "list", "--json")
+    assert done.returncode == 1
+    document = json.loads(done.stdout)
+    assert document["format"] == "flagctl/targets/1"
+    assert [(row["target"], row["ok"]) for row in document["targets"]] == [
+        ("file:published", True), ("file:blocked", False), ("nosuch:x", False),
+    ]  # fmt: skip
+    assert not (repo / "published").exists()
+    done = flagctl("target", "list", "-e", "production")
+    assert done.returncode == 1
+    assert "can be written" in done.stdout
+    assert flagctl("target", "list", "-e", "development").returncode == 2
+    assert (repo / "blocked").read_text() == "a file"
