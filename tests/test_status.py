@@ -121,10 +121,10 @@ def test_a_key_that_will_be_retired_soon_is_told(signing: Path, flagctl: Run, gi
 
 def test_a_target_that_is_damaged_does_not_hide_the_others(repo: Path, flagctl: Run, git: Run) -> None:
     settings = repo / "flags/flagctl.yaml"
-    settings.write_text(settings.read_text().replace('["file:published"]', '["file:one", "file:two", "nosuch:three"]'))
+    settings.write_text(settings.read_text().replace('["file:published"]', '["file:one", "file:two"]'))
     git(repo, "commit", "-qam", "More targets")
-    for target in ("file:one", "file:two"):
-        assert flagctl("publish", "production", "--target", target).returncode == 0
+    assert flagctl("publish", "production").returncode == 0
+    settings.write_text(settings.read_text().replace('"file:two"]', '"file:two", "nosuch:three"]'))
     (repo / "one/production/snapshot.json").write_text("{")
     found = rows(flagctl, "--exit-code", code=1)
     assert [(row["target"], row["version"], bool(row["error"])) for row in found] == [

@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING
 from flagctl.cli.commits import Commits
 from flagctl.errors import FlagctlError, UsageError
 from flagctl.model.repository import require_environment
+from flagctl.stores.masking import mask
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from flagctl.model.repository import Settings
+    from flagctl.model.repository import Settings, Target
     from flagctl.project import Project
     from flagctl.publish.status import Status
 
@@ -24,11 +25,11 @@ def statuses(project: Project, environment: str | None, *, now: float) -> Iterat
 
     settings, commits = project.settings(), Commits(project)
     keys, head = believed(settings), commits.git.resolve("HEAD")
-    for name, url in _pairs(settings, environment):
+    for name, place in _pairs(settings, environment):
         try:
-            store = open_store(url, project.root)
+            store = open_store(place.url, project.root, place.options)
         except FlagctlError as error:
-            yield Status(environment=name, target=url, error=error.message, hint=error.hint)
+            yield Status(environment=name, target=mask(place.url), error=error.message, hint=error.hint)
             continue
         wanted, _ = commits.snapshot(head, name)
         yield status(store, wanted, keys=keys, behind=commits.since, now=now)
@@ -40,10 +41,10 @@ def reached(project: Project, environment: str | None) -> list[tuple[str, str, s
     from flagctl.stores import open_store
 
     rows = []
-    for name, url in _pairs(project.settings(), environment):
+    for name, place in _pairs(project.settings(), environment):
+        url = mask(place.url)
         try:
-            store = open_store(url, project.root)
-            url = store.url
+            store = open_store(place.url, project.root, place.options)
             store.get(live_key(name))
             store.probe()
         except FlagctlError as error:
@@ -53,11 +54,11 @@ def reached(project: Project, environment: str | None) -> list[tuple[str, str, s
     return rows
 
 
-def _pairs(settings: Settings, environment: str | None) -> list[tuple[str, str]]:
+def _pairs(settings: Settings, environment: str | None) -> list[tuple[str, Target]]:
     if environment is not None:
         require_environment(environment, settings.environments)
     names = [environment] if environment else list(settings.environments)
-    pairs = [(name, url) for name in names for url in settings.environments[name].targets]
+    pairs = [(name, place) for name in names for place in settings.environments[name].targets]
     if not pairs:
         hint = 'write targets: ["file:published"] below an environment in flags/flagctl.yaml'
         raise UsageError(f"{environment or 'no environment'} has {'no' if environment else 'a'} target", hint=hint)

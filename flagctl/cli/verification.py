@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from flagctl.cli.commits import Commits
 from flagctl.errors import OutsideError, UsageError
-from flagctl.model.repository import require_environment
+from flagctl.model.repository import Target, require_environment
+from flagctl.stores.masking import mask
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
     from flagctl.model.repository import Settings
     from flagctl.project import Project
     from flagctl.publish.verify import Verified
-    from flagctl.stores.base import Store
+    from flagctl.stores.base import Reader
 
 _FILE = re.compile(r"(?:(?P<base>.*)/)?(?P<environment>[^/]+)/(?:(?P<audience>[^/]+)/)?(?P<name>snapshot|canary)\.json")
 _URL = re.compile(r"[a-z0-9+]+:")
@@ -29,7 +30,7 @@ def verify_all(project: Project, source: str | None, environment: str | None, *,
     """
     from flagctl.publish.keys import believed
     from flagctl.publish.verify import examine
-    from flagctl.stores import open_store
+    from flagctl.stores import open_reader
 
     settings, commits = project.settings(), Commits(project)
     if environment is not None:
@@ -37,53 +38,56 @@ def verify_all(project: Project, source: str | None, environment: str | None, *,
     common: dict[str, Any] = {"keys": believed(settings), "audiences": settings.audiences,
                               "rebuild": commits.snapshot, "now": now}  # fmt: skip
     if source is not None and (not _URL.match(source) or source.endswith(".json")):
-        data, modified = _fetch(source)
-        place = _place(source, environment, settings)
-        yield examine(data, source=source, modified=modified, **place, **common)
+        wanted = _wanted(source, environment, settings)
+        data, modified = _fetch(source, wanted["environment"], project)
+        yield examine(data, source=mask(source), modified=modified, **wanted, **common)
         return
     names = [environment] if environment else list(settings.environments)
-    pairs = [(name, url) for name in names for url in settings.environments[name].targets if source in (None, url)]
+    pairs = [(name, place) for name in names for place in settings.environments[name].targets]
+    if source is not None:
+        pairs = [(name, place) for name, place in pairs if place.url == source]
     if source is not None and not pairs:
         if environment is None:
-            raise UsageError(f"settings do not say of which environment {source} is", hint="-e ENV")
-        pairs = [(environment, source)]
+            raise UsageError(f"settings do not say of which environment {mask(source)} is", hint="-e ENV")
+        pairs = [(environment, Target(url=source))]
     if not pairs:
         raise UsageError("there is no target to verify", hint="flagctl verify URL -e ENV")
-    for name, url in pairs:
-        yield from _target(open_store(url, project.root), name, settings, common)
+    for name, place in pairs:
+        yield from _target(open_reader(place.url, project.root, place.options), name, settings, common)
 
 
-def _target(store: Store, environment: str, settings: Settings, common: dict[str, Any]) -> Iterator[Verified]:
+def _target(store: Reader, environment: str, settings: Settings, common: dict[str, Any]) -> Iterator[Verified]:
     """The live snapshot of an environment, its audiences' parts, and a canary that counts."""
     from flagctl.publish.draft import audience_key
-    from flagctl.publish.live import canary_key, live_key, read_canary
+    from flagctl.publish.live import canary_key, live_key, newest_live, read_canary
     from flagctl.publish.verify import Verified, examine
+
+    def missing(reason: str, audience: str | None = None) -> Verified:
+        return Verified(
+            source=store.url, environment=environment, audience=audience, ok=False, signature="damaged", reason=reason
+        )
 
     found = store.get(live_key(environment))
     if found is None:
-        yield Verified(source=store.url, environment=environment, ok=False, signature="damaged",
-                       reason="nothing is published")  # fmt: skip
+        yield missing("nothing is published")
         return
+    common = {**common, "source": store.url, "environment": environment}
     canary = read_canary(store, environment)
-    newest = store.newest(environment, 0)
-    held = None if canary is not None and canary[0]["version"] == newest else newest
-    live = examine(found.data, source=store.url, environment=environment, audience=None, held=held,
-                   modified=found.modified, **common)  # fmt: skip
+    held = newest_live(store, environment, canary)
+    live = examine(found.data, audience=None, held=held, modified=found.modified, **common)
     yield live
     for audience in settings.audiences:
         part = store.get(f"{environment}/{audience_key(audience)}")
         if part is None:
-            yield Verified(source=store.url, environment=environment, audience=audience, ok=False,
-                           signature="damaged", reason="it is not published")  # fmt: skip
+            yield missing("it is not published", audience)
         else:
-            yield examine(part.data, source=store.url, environment=environment, audience=audience, held=live.version,
-                          modified=part.modified, **common)  # fmt: skip
+            yield examine(part.data, audience=audience, held=live.version, modified=part.modified, **common)
     if canary is not None and canary[0]["version"] > (live.version or 0):
-        yield examine(canary[1].data, source=f"{store.url} ({canary_key(environment)})", environment=environment,
-                      audience=None, canary=True, modified=canary[1].modified, **common)  # fmt: skip
+        common["source"] = f"{store.url} ({canary_key(environment)})"
+        yield examine(canary[1].data, audience=None, canary=True, modified=canary[1].modified, **common)
 
 
-def _place(source: str, environment: str | None, settings: Settings) -> dict[str, Any]:
+def _wanted(source: str, environment: str | None, settings: Settings) -> dict[str, Any]:
     """What a file or URL should hold by its path; what can't be told from it, it says itself."""
     found = _FILE.fullmatch(source)
     if found is not None:
@@ -96,28 +100,21 @@ def _place(source: str, environment: str | None, settings: Settings) -> dict[str
     return {"environment": environment, "audience": None}
 
 
-def _fetch(source: str) -> tuple[bytes, float | None]:
-    if source.startswith(("http://", "https://")):
-        return _download(source)
-    path = Path(source.removeprefix("file://").removeprefix("file:"))
-    try:
-        return path.read_bytes(), path.stat().st_mtime
-    except OSError as error:
-        raise OutsideError(f"{source} can't be read: {error.strerror}") from error
+def _fetch(source: str, environment: str | None, project: Project) -> tuple[bytes, float | None]:
+    """The bytes of one file or one object, and when it was written."""
+    from flagctl.stores import open_reader
 
-
-def _download(url: str) -> tuple[bytes, float | None]:
-    from email.utils import parsedate_to_datetime
-    from http.client import HTTPException
-    from urllib.request import Request, urlopen
-
-    try:
-        with urlopen(Request(url, headers={"User-Agent": "flagctl"}), timeout=30) as answer:
-            data: bytes = answer.read()
-            said = answer.headers.get("Last-Modified")
-    except (OSError, ValueError, HTTPException) as error:
-        raise OutsideError(f"{url} can't be read: {error}") from error
-    try:
-        return data, parsedate_to_datetime(said).timestamp() if said else None
-    except ValueError:
-        return data, None
+    if not _URL.match(source) or source.startswith("file:"):
+        path = Path(source.removeprefix("file://").removeprefix("file:"))
+        try:
+            return path.read_bytes(), path.stat().st_mtime
+        except OSError as error:
+            raise OutsideError(f"{source} can't be read: {error.strerror}") from error
+    parts = source.split("/")
+    first = -1
+    if environment in parts[-3:-1]:  # a key begins with its environment
+        first = parts.index(environment, len(parts) - 3) - len(parts)
+    found = open_reader("/".join(parts[:first]), project.root).get("/".join(parts[first:]))
+    if found is None:
+        raise OutsideError(f"there is nothing at {mask(source)}")
+    return found.data, found.modified

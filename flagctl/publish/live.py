@@ -59,6 +59,12 @@ def read_canary(store: Reader, environment: str) -> tuple[dict[str, Any], Stored
     return (document, found) if sound and document.get("environment") == environment else None
 
 
+def newest_live(store: Reader, environment: str, canary: tuple[dict[str, Any], Stored] | None) -> int | None:
+    """The highest version that was live, as far as a place keeps account of it; None where a canary hides it."""
+    newest: int | None = store.newest(environment, 0) if hasattr(store, "newest") else None
+    return None if canary is not None and canary[0]["version"] == newest else newest
+
+
 def history_key(environment: str, version: int, commit: str | None) -> str:
     """Where a version stays for good."""
     return f"{environment}/history/{version}-{(commit or 'none')[:_COMMIT_LENGTH]}.json"
