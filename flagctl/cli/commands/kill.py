@@ -17,9 +17,9 @@ def command(
     yes: Yes = False,
     as_json: Json = False,
 ) -> None:
-    """Break glass: turn a flag off at once, for a while, without waiting for a merge.
+    """Break glass: turn a flag off at once, for a while.
 
-    What is live is published again with the flag off; by the clock alone it comes back as it was, and the
+    Without waiting for a merge, what is live is published again with the flag off; by the clock alone it comes back as it was, and the
     next regular publish ends it earlier. Only people that `break_glass` of the environment names may do it.
     A branch flagctl/kill/KEY keeps the change with who, why and until when. It is neither pushed, nor is a
     pull request opened yet: do that yourself, or the flag comes back.

@@ -16,9 +16,9 @@ def command(
     ] = False,
     as_json: Json = False,
 ) -> Exit:
-    """Show what is live where, and how far it lags behind this branch.
+    """Show what is live where, and how far it lags behind.
 
-    Drift is what a publish would change: commits that touched an environment and left its snapshot the same
+    Drift is what a publish of HEAD would change: commits that touched an environment and left its snapshot the same
     do not count. The signature is checked with the keys of settings; dated changes that are still to come,
     flags turned off by `kill` and a canary are told below the table.
 
