@@ -19,10 +19,10 @@ def command(
 ) -> None:
     """Break glass: turn a flag off at once, for a while.
 
-    Without waiting for a merge, what is live is published again with the flag off; by the clock alone it comes back as it was, and the
-    next regular publish ends it earlier. Only people that `break_glass` of the environment names may do it.
-    A branch flagctl/kill/KEY keeps the change with who, why and until when. It is neither pushed, nor is a
-    pull request opened yet: do that yourself, or the flag comes back.
+    Without waiting for a merge, what is live is published again with the flag off. By the clock alone it
+    comes back as it was; the next regular publish ends it earlier. Only people that `break_glass` of the
+    environment names may do it. A branch flagctl/kill/KEY keeps the change with who, why and until when:
+    it is neither pushed, nor is a pull request opened yet. Do that yourself, or the flag comes back.
 
     \b
     Examples:
