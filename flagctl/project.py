@@ -38,14 +38,16 @@ class Project:
 
     root: the folder that holds `flags/`. It may be a folder of a larger Git repository.
     progress: makes, for the name of some long work, a context that is told of (files done, files in all).
+    past: the files of a commit, to be read in place of those on disk.
     """
 
-    def __init__(self, root: Path, progress: Progress = _silently) -> None:
+    def __init__(self, root: Path, progress: Progress = _silently, past: Tree | None = None) -> None:
         from flagctl.files.walk import DiskTree
 
         self.root = root
         self.progress = progress
-        self.tree = DiskTree(root)
+        self.past = past
+        self.tree: Tree = past or DiskTree(root)
 
     @classmethod
     def find(cls, start: Path, progress: Progress = _silently) -> Project:
@@ -66,7 +68,8 @@ class Project:
         from flagctl.files.repository import read_repository
 
         with self.progress("reading flag files") as report:
-            return read_repository(tree or self.tree, cache=Cache.beside(self.root), report=report)
+            cache = Cache.beside(self.root)
+            return read_repository(tree or self.tree, cache=cache, report=report, keep=self.past is None)
 
     def settings(self) -> Settings:
         """The settings alone; raises ProblemsError when they make no sense."""

@@ -41,7 +41,7 @@ def test_rows_are_answered_and_counted(repo: Path, flagctl: Callable[..., Any], 
 
 
 def test_the_count_is_data_too(flagctl: Callable[..., Any], users: Path) -> None:
-    at = ("--at", "2027-01-01", "--json")
+    at = ("--clock", "2027-01-01", "--json")
     done = flagctl(
         *EVAL, "--batch", "users.csv", "-o", "a.jsonl", "-a", "email=x", "--preview", "wishlist-gallery:on", *at
     )

@@ -436,28 +436,3 @@ def test_fmt_says_what_it_would_do_then_does_it(flagctl: Run, repo: Path, git: G
     assert (repo / FLAG).read_bytes() == b"description: x\nowner: {team: growth}\n"
     assert flagctl("fmt", "--check").returncode == 0
     assert git(repo, "rev-list", "--count", "HEAD") == "1\n"
-
-
-# ---- log ----
-
-
-def test_log_tells_who_what_when_and_why(flagctl: Run, repo: Path) -> None:
-    flagctl("set", "wishlist-gallery", "-e", "production", "--rollout", "50", "--reason", "half")
-    flagctl("set", "wishlist-edit", "-e", "development", "--off")
-    everything = flagctl("log").stdout.splitlines()
-    assert len(everything) == 3
-    assert re.fullmatch(
-        r"\d{4}-\d\d-\d\d \d\d:\d\d  [0-9a-f]{10}  Ada Example  Set wishlist-gallery in production: rollout 50 — half",
-        everything[1],
-    )
-    assert flagctl("log", "wishlist-gallery", "-e", "production").stdout.splitlines() == everything[1:]
-    assert flagctl("log", "-n", "1").stdout.splitlines() == everything[:1]
-    (commit, _) = json.loads(flagctl("log", "wishlist-gallery", "--json").stdout)["commits"]
-    assert (commit["flags"], commit["environments"], commit["reason"]) == (["wishlist-gallery"], ["production"], "half")
-
-
-def test_log_shows_no_terminal_codes_of_others(flagctl: Run, repo: Path, git: GitRun) -> None:
-    git(repo, "commit", "-q", "--allow-empty", "-m", "x")
-    (repo / FLAG).write_text((repo / FLAG).read_text() + "# more\n")
-    git(repo, "commit", "-q", "-a", "-m", "\x1b[2Jgone")
-    assert "\x1b" not in flagctl("log", "-n", "1").stdout

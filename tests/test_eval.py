@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-WHEN = ("--at", "2026-12-01T00:00:00Z")
+WHEN = ("--clock", "2026-12-01T00:00:00Z")
 GALLERY = "flags/production/wishlist-gallery.yaml"
 
 
@@ -111,7 +111,7 @@ def test_a_preview_reaches_a_required_flag(flagctl: Callable[..., Any]) -> None:
 def test_time_may_be_given(repo: Path, flagctl: Callable[..., Any]) -> None:
     flag = repo / GALLERY
     flag.write_text(flag.read_text() + "expires_at: 2026-12-01T00:00:00Z\n")
-    before = flagctl("eval", "wishlist-gallery", "-e", "production", "--at", "2026-11-30T23:59:59Z").stdout
+    before = flagctl("eval", "wishlist-gallery", "-e", "production", "--clock", "2026-11-30T23:59:59Z").stdout
     assert "DISABLED" not in before
     assert evaluated(flagctl, "wishlist-gallery")["reason"] == "DISABLED"
 
@@ -143,7 +143,8 @@ def test_an_undeclared_attribute_is_a_warning_with_a_hint(flagctl: Callable[...,
         (["wishlist-gallery", "--all", "-e", "production"], ["name one flag, or say --all"]),
         (["wishlist-gallery"], ["--environment"]),
         (["wishlist-gallery", "-e", "production", "-a", "age=old"], ["age is declared as integer", "hint:"]),
-        (["wishlist-gallery", "-e", "production", "--at", "soon"], ['"soon" is no time']),
+        (["wishlist-gallery", "-e", "production", "--clock", "soon"], ['"soon" is no time']),
+        (["wishlist-gallery", "-e", "production", "--at", "soon"], ["neither a revision nor a date"]),
         (["wishlist-gallery", "-e", "production", "--preview", "wishlist-gallery:onn"], ["did you mean on?"]),
         (["wishlist-gallery", "-e", "production", "--context", "-"], ["the context is no JSON"]),
     ],

@@ -419,7 +419,7 @@ def test_a_failure_is_told_with_what_was_expected_and_who_answered(failing: Path
         "  value: expected false, found true",
         "  given email carol@example.com, at 2026-12-01T00:00:00Z",
         "  answered by rule staff (flags/production/wishlist-gallery.yaml:6), reason TARGETING_MATCH",
-        "  look closer: flagctl eval wishlist-gallery -e production --at 2026-12-01T00:00:00Z"
+        "  look closer: flagctl eval wishlist-gallery -e production --clock 2026-12-01T00:00:00Z"
         " -a email=carol@example.com --explain",
     ]
 

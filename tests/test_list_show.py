@@ -198,8 +198,8 @@ def test_list_has_a_line_for_each_flag_and_a_column_for_each_environment(flagctl
     assert done.returncode == 0
     assert rows(done.stdout) == [
         ["FLAG", "DEVELOPMENT", "PRODUCTION", "OWNER", "EXPIRES"],
-        ["wishlist-edit", "on 100 %", "on 100 %", "growth", "–"],
-        ["wishlist-gallery", "on 25 % + rules", "on 25 % + rules", "growth", "–"],
+        ["wishlist-edit", "on 100 % v1", "on 100 % v1", "growth", "–"],
+        ["wishlist-gallery", "on 25 % + rules v1", "on 25 % + rules v1", "growth", "–"],
     ]
 
 

@@ -174,7 +174,7 @@ def test_undo_of_a_merge_takes_back_what_it_brought_and_of_one_flag_only_that(re
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (("nothing", "development"), "no commit on this branch has a flag"),
+        (("nothing", "development"), "neither now nor before"),
         (("wishlist-gallery", "development"), "only one version"),
         (("wishlist-gallery", "development", "7"), "there is no version 7"),
         (("wishlist-gallery", "development", "v0"), "there is no version 0"),

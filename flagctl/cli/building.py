@@ -1,4 +1,4 @@
-"""What one run of `build` makes: snapshots of the work tree, checked, and told which commit they are of."""
+"""What one run of `build` makes: snapshots of the work tree or a commit, checked, and told which commit they are of."""
 
 from __future__ import annotations
 
@@ -37,8 +37,9 @@ class Build(msgspec.Struct, frozen=True):
 
 
 def build(project: Project, environment: str | None, audience: str = "", *, now: float) -> Build:
-    """Compile one environment of the work tree, or (None) each of them, whole or the part for an audience.
+    """Compile one environment, or (None) each of them, whole or the part for an audience.
 
+    What is on disk is compiled, or the commit that the project stands at.
     now: seconds since the epoch, for the check. Raises UsageError for an unknown environment or audience,
     ProblemsError when one has errors.
     """
@@ -58,7 +59,8 @@ def build(project: Project, environment: str | None, audience: str = "", *, now:
         hint = did_you_mean(audience, audiences) or (f"there are {', '.join(audiences)}" if audiences else "")
         raise UsageError(f'no audience "{audience}"', hint=hint or "write audiences: in flags/flagctl.yaml")
     _stop_at_errors(reading, names, now)
-    head, note = _commit(project.root, reading)
+    head, note = _commit(project, reading)
+    numbers = _versions(project, head)
     built = []
     for name in names:
         held = repository.environments[name]
@@ -68,6 +70,7 @@ def build(project: Project, environment: str | None, audience: str = "", *, now:
             repository.attributes,
             commit=head.commit if head else None,
             commit_time=times.text(head.time) if head else None,
+            versions={key: number for (where, key), number in numbers.items() if where == name},
         )
         if audience:
             document = subset(document, audiences[audience])
@@ -99,11 +102,23 @@ def _stop_at_errors(reading: Reading, names: Sequence[str], now: float) -> None:
         )
 
 
-def _commit(root: Path, reading: Reading) -> tuple[Head | None, str]:
-    """The commit that holds exactly what was read, or why there is none."""
+def _versions(project: Project, head: Head | None) -> dict[tuple[str, str], int]:
+    from flagctl.cli.versions import of_commit
     from flagctl.history.git import Git
 
-    git = Git.find(root)
+    return of_commit(project, Git(project.root, bare=True), head.commit) if head else {}
+
+
+def _commit(project: Project, reading: Reading) -> tuple[Head | None, str]:
+    """The commit that holds exactly what was read, or why there is none."""
+    from flagctl.history.git import Git, Head
+    from flagctl.history.travel import CommitTree
+
+    if isinstance(project.past, CommitTree):
+        commit = project.past.commit
+        time = Git(project.root, bare=True).read("show", "-s", "--format=%ct", commit)
+        return Head(commit, int(time)), ""
+    git = Git.find(project.root)
     if git is None:
         return None, "this is no Git repository, so the snapshot names no commit"
     head = git.head()

@@ -56,7 +56,14 @@ Direct = Annotated[bool, typer.Option("--direct", help="Commit right here, also 
 NoCommit = Annotated[bool, typer.Option("--no-commit", help="Write the file, leave the commit to me.")]
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask for confirmation.")]
 Clock = Annotated[
-    str | None, typer.Option("--clock", metavar="TIME", help="Answer as at this time (RFC 3339), not as of now.")
+    str | None,
+    typer.Option(
+        "--clock", metavar="TIME", help="Answer as at this time (RFC 3339), not as of now; with --at, not as of then."
+    ),
+]
+At = Annotated[
+    str | None,
+    typer.Option("--at", metavar="REV|DATE", help="As it was then: HEAD~3, a tag, 2026-11-01, '3 days ago', @v7."),
 ]
 User = Annotated[str | None, typer.Option("--user", "-u", help="The targeting key of whoever asks.")]
 Attributes = Annotated[

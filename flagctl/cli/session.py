@@ -33,8 +33,36 @@ class Session:
         if self._project is None:
             from flagctl.project import Project
 
-            self._project = Project.find(self.directory, self.out.progress)
+            try:
+                self._project = Project.find(self.directory, self.out.progress)
+            except UsageError:
+                from flagctl.cli.travelling import in_bare
+
+                self._project = in_bare(self.directory, self.out.progress)
+                if self._project is None:
+                    raise
         return self._project
+
+    def then(
+        self,
+        at: str | None,
+        clock: str | None = None,
+        *,
+        key: str = "",
+        environment: str | None = None,
+        only: bool = False,
+    ) -> tuple[Project, float]:
+        """The flag repository and the clock as of `--at`, both of now without it; `--clock` sets the clock alone.
+
+        key, environment: of which flag `@v7` is a version. only: no other environment will be read.
+        """
+        if at is None:
+            return self.project(), self.now(clock)
+        from flagctl.cli.travelling import travelled
+
+        project, found = travelled(self.project(), at, self.now(), key=key, environment=environment or "", only=only)
+        self.out.say(f"as of commit {found.commit[:10]}, {times.text(found.time)}")
+        return project, found.time if clock is None else self.now(clock)
 
     def writable(self) -> Project:
         """The flag repository, to be changed: what a killed flagctl left half done is taken back first."""

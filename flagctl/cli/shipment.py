@@ -133,6 +133,7 @@ def load(
     """
     from flagctl.check.run import check
     from flagctl.check.select import errors_of
+    from flagctl.cli.versions import of_commit
     from flagctl.compile.snapshot import snapshot
     from flagctl.history.git import Git
     from flagctl.history.travel import CommitTree
@@ -152,6 +153,7 @@ def load(
     _stop_at(errors_of(problems, stores), tree.commit)
     sign = signer(settings)
     commit_time = times.text(int(git.read("show", "--no-patch", "--format=%ct", tree.commit)))
+    numbers = of_commit(project, git, tree.commit)
     parcels = []
     for name, places in stores.items():
         document = snapshot(
@@ -160,6 +162,7 @@ def load(
             reading.repository.attributes,
             commit=tree.commit,
             commit_time=commit_time,
+            versions={key: number for (where, key), number in numbers.items() if where == name},
         )
         draft = Draft(document, sign=sign, beside=makers(settings, sign))
         parcels += [(draft, store) for store in places]

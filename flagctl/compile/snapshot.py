@@ -28,11 +28,13 @@ def snapshot(
     commit_time: str | None = None,
     version: int = 0,
     only: Collection[str] | None = None,
+    versions: Mapping[str, int] | None = None,
 ) -> dict[str, Any]:
     """The snapshot document of an environment.
 
     commit, commit_time: of the commit it was read from, None for a work tree; the time as RFC 3339 UTC.
-    version: 0 for one that is not published. only: these flags alone, None for all. Parts of the model stay
+    version: 0 for one that is not published. only: these flags alone, None for all. versions: of each
+    flag, where the history is known. Parts of the model stay
     part of the document: do not change it.
     """
     own = settings.environments.get(environment.name)
@@ -40,7 +42,7 @@ def snapshot(
     gc.disable()  # looking for cycles among 100,000 new dicts takes twice as long as making them
     try:
         flags = {
-            key: _flag(flag, settings.cache_ttl_seconds)
+            key: _flag(flag, settings.cache_ttl_seconds, (versions or {}).get(key))
             for key, flag in environment.flags.items()
             if only is None or key in only
         }
@@ -95,7 +97,7 @@ def _attribute(attribute: Attribute) -> dict[str, Any]:
     return {"type": attribute.type, "private": True} if attribute.private else {"type": attribute.type}
 
 
-def _flag(flag: Flag, ttl: int) -> dict[str, Any]:
+def _flag(flag: Flag, ttl: int, version: int | None) -> dict[str, Any]:
     document: dict[str, Any] = {
         "type": flag.type,
         "variants": flag.variants,
@@ -103,7 +105,7 @@ def _flag(flag: Flag, ttl: int) -> dict[str, Any]:
         "enabled": flag.enabled,
         "default": {"serve": flag.off_variant} if flag.default is None else _outcome(flag.default, flag),
         "ttl": ttl if flag.cache_ttl_seconds is None else flag.cache_ttl_seconds,
-        "metadata": _metadata(flag),
+        "metadata": _metadata(flag) if version is None else _metadata(flag) | {"version": version},
     }
     if flag.expires_at is not None:
         document["expires_at"] = flag.expires_at

@@ -21,9 +21,13 @@ from flagctl.model.flag import Flag, Segment
 from flagctl.model.repository import Attribute, Expectation, Settings
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from flagctl.files.walk import Entry
 
 _SIZE = 16
+_ROOMS = ("files", "model")
+"""The code that makes models from bytes."""
 
 
 _encode = msgspec.msgpack.Encoder().encode
@@ -48,14 +52,7 @@ class Cache:
     @classmethod
     def beside(cls, root: Path) -> Cache:
         """The cache of the flag repository in `root`: in its Git folder, else in the user's cache folder."""
-        root = root.resolve()
-        name = f"{_digest(bytes(root)).hex()[:16]}.cache"
-        git = next((folder / ".git" for folder in (root, *root.parents) if (folder / ".git").exists()), None)
-        if git is not None and git.is_dir():
-            return cls(git / "flagctl" / name)
-        # in a linked work tree .git is a file; its real folder is Git's business
-        folder = os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")  # noqa: PTH111  # never raises
-        return cls(Path(folder) / "flagctl" / name)
+        return cls(place(root, ".cache"))
 
     def get(self, entry: Entry, raw: bytes) -> Parsed[Any] | None:
         """What a file with this content was understood as. The path counts: problems and tests name it."""
@@ -77,36 +74,58 @@ class Cache:
         """Write what was used since this cache was opened, if any of it is new; the rest is dropped."""
         if not self._new:
             return
-        body = _encode(self._used)
-        with contextlib.suppress(OSError):
-            self.path.parent.mkdir(parents=True, exist_ok=True)
-            _replace(self.path, _mark() + _digest(body) + body)
-            self._new = False
+        keep(self.path, _encode(self._used), _ROOMS)
+        self._new = False
+
+
+def place(root: Path, ending: str) -> Path:
+    """Where something about the flag repository in `root` is kept; see `Cache.beside`."""
+    root = root.resolve()
+    name = f"{_digest(bytes(root)).hex()[:16]}{ending}"
+    git = next((folder / ".git" for folder in (root, *root.parents) if (folder / ".git").exists()), None)
+    if git is not None and git.is_dir():
+        return git / "flagctl" / name
+    # in a linked work tree .git is a file; its real folder is Git's business
+    folder = os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")  # noqa: PTH111  # never raises
+    return Path(folder) / "flagctl" / name
+
+
+def keep(path: Path, body: bytes, rooms: Sequence[str]) -> None:
+    """Store bytes that the code of these rooms made. Never fails aloud."""
+    with contextlib.suppress(OSError):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        _replace(path, _mark(rooms) + _digest(body) + body)
+
+
+def kept(path: Path, rooms: Sequence[str]) -> memoryview | None:
+    """What `keep` stored, None where there is nothing or it is damaged or another flagctl's."""
+    try:
+        data = path.read_bytes()
+    except OSError:
+        return None
+    mark, digest, body = data[:_SIZE], data[_SIZE : 2 * _SIZE], memoryview(data)[2 * _SIZE :]
+    return body if mark == _mark(rooms) and digest == hashlib.blake2b(body, digest_size=_SIZE).digest() else None
 
 
 def _digest(data: bytes) -> bytes:
     return hashlib.blake2b(data, digest_size=_SIZE).digest()
 
 
-def _mark() -> bytes:
-    """Stands for this flagctl: its version, its schemas, and the code that makes models from bytes."""
+def _mark(rooms: Sequence[str]) -> bytes:
+    """Stands for this flagctl: its version, its schemas, and the code of these rooms."""
     seen = hashlib.blake2b(flagctl.__version__.encode(), digest_size=_SIZE)
     for kind in _decoders:
         seen.update(schema.schema_bytes(kind))
     package = Path(flagctl.__file__).parent
-    for room in ("files", "model"):
+    for room in rooms:
         for source in sorted((package / room).glob("*.py")):
             seen.update(source.read_bytes())
     return seen.digest()
 
 
 def _load(path: Path) -> dict[bytes, msgspec.Raw]:
-    try:
-        data = path.read_bytes()
-    except OSError:
-        return {}
-    mark, digest, body = data[:_SIZE], data[_SIZE : 2 * _SIZE], memoryview(data)[2 * _SIZE :]
-    if mark != _mark() or digest != hashlib.blake2b(body, digest_size=_SIZE).digest():
+    body = kept(path, _ROOMS)
+    if body is None:
         return {}
     try:
         return msgspec.msgpack.decode(body, type=dict[bytes, msgspec.Raw])

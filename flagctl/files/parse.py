@@ -104,6 +104,8 @@ def settings(data: dict[str, Any], path: str) -> tuple[Settings | None, list[Pro
             promotes_from=said.get("promotes_from", ""),
             protected=said.get("protected", False),
             owned=tuple(said.get("owned", ())),
+            require_merge=said.get("require_merge", False),
+            require_signed=said.get("require_signed", False),
             targets=tuple(map(_target, said.get("targets", ()))),
             break_glass=tuple(said.get("break_glass", ())),
         )

@@ -47,11 +47,15 @@ class Reading(msgspec.Struct, kw_only=True):
 
 
 def read_repository(
-    tree: Tree, *, cache: Cache | None = None, report: Callable[[int, int], None] = lambda done, total: None
+    tree: Tree,
+    *,
+    cache: Cache | None = None,
+    report: Callable[[int, int], None] = lambda done, total: None,
+    keep: bool = True,
 ) -> Reading:
     """Everything below `flags/`. What can't be read is a problem, and the rest is read.
 
-    report: told now and then how many files are read, of how many.
+    report: told now and then how many files are read, of how many. keep: what was read takes the cache's place.
     """
     with _collector_off():
         reader = _Reader(tree, cache=cache, bulk=True)
@@ -62,7 +66,7 @@ def read_repository(
             if not done % _REPORTED:
                 report(done, len(entries))
             reader.take(entry)
-        if cache is not None:
+        if cache is not None and keep:
             cache.save()
     return reader.reading
 

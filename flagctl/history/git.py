@@ -1,7 +1,10 @@
-"""Git, asked by its own commands through GitPython, which finds and runs them."""
+"""Git, asked by its own commands: GitPython runs those that write or look at the work tree, `look` and `start` the
+ones that only read, for loading GitPython takes as long as a whole `flagctl eval`.
+"""
 
 from __future__ import annotations
 
+import functools
 import os
 from typing import TYPE_CHECKING, Any
 
@@ -10,7 +13,7 @@ import msgspec
 from flagctl.errors import OutsideError, RefusedError, UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Sequence
     from pathlib import Path
 
 # Git exports these in hooks and to aliases: with them it would look into the surrounding repository.
@@ -29,10 +32,6 @@ _STATES = {
     "REVERT_HEAD": ("revert", "git revert --continue` or `git revert --abort"),
     "BISECT_LOG": ("bisect", "git bisect reset"),
 }
-_FIELDS = "%H%x00%ct%x00%an%x00%ae%x00%s%x00" + "%x00".join(
-    f"%(trailers:key={key},valueonly,unfold,separator=%x0A)" for key in ("Flag", "Environment", "Reason")
-)
-_COUNT = _FIELDS.count("%x00") + 1
 
 
 class Head(msgspec.Struct, frozen=True):
@@ -42,41 +41,36 @@ class Head(msgspec.Struct, frozen=True):
     time: int
 
 
-class Entry(msgspec.Struct, frozen=True, kw_only=True):
-    """One commit of the log; flags, environments and reason from its trailers, empty where it has none."""
-
-    commit: str
-    time: int
-    author: str
-    email: str
-    subject: str
-    flags: tuple[str, ...]
-    environments: tuple[str, ...]
-    reason: str
-
-
 class Git:
     """The work tree around `root`, the folder that holds `flags/`. Paths are relative to `root`."""
 
-    def __init__(self, root: Path) -> None:
-        """Raises UsageError when `root` is in no Git work tree, OutsideError when Git fails or is not there."""
+    def __init__(self, root: Path, *, bare: bool = False) -> None:
+        """Raises UsageError when `root` is in no Git work tree, OutsideError when Git fails or is not there.
+
+        bare: a repository without a work tree will do, and is then itself the root.
+        """
         self.root = root
         for name in _OF_A_HOOK:
             os.environ.pop(name, None)
-        try:
-            import git
-        except ImportError as error:
-            raise OutsideError("Git is not installed, or not on PATH", hint="apt install git") from error
-        self._git = git.Git(str(root))
-        self._git.update_environment(**_QUIET)
-        status, out, err = self.run("rev-parse", "--is-inside-work-tree", "--absolute-git-dir", "--show-prefix")
+        status, out, err = self.look("rev-parse", "--is-inside-work-tree", "--absolute-git-dir", "--show-prefix")
         if status and "not a git repository" in err:
             raise UsageError(f"{root} is in no Git repository", hint="make one with `git init`, or use --no-commit")
         if status:
             raise OutsideError(f"Git does not read {root}: {_last(err)}", hint=_instead(err))
-        inside, self.folder, self.prefix = out.split("\n")[:3]
-        if inside != "true":
+        inside, self.folder, self.prefix = [*out.split("\n"), ""][:3]
+        self.bare = inside != "true"
+        if self.bare and not bare:
             raise UsageError(f"{root} is in a Git repository without a work tree", hint="work in a clone of it")
+
+    @functools.cached_property
+    def _git(self) -> Any:
+        try:
+            import git
+        except ImportError as error:
+            raise OutsideError("Git is not installed, or not on PATH", hint="apt install git") from error
+        runner = git.Git(str(self.root))
+        runner.update_environment(**_QUIET)
+        return runner
 
     @classmethod
     def find(cls, root: Path) -> Git | None:
@@ -103,14 +97,42 @@ class Git:
         return status, _text(out), _text(err)
 
     def start(self, *arguments: str) -> Any:
-        """A git command as a running process with stdin and stdout; the caller ends it."""
-        from subprocess import PIPE
+        """A reading git command as a running process with stdin and stdout; the caller ends it."""
+        import subprocess
 
-        return self._git.execute(["git", *arguments], as_process=True, istream=PIPE)
+        pipe = subprocess.PIPE
+        try:
+            return subprocess.Popen(
+                ["git", *arguments],
+                cwd=self.root,
+                env=os.environ | _QUIET,
+                stdin=pipe,
+                stdout=pipe,
+                stderr=subprocess.DEVNULL,
+            )
+        except OSError as error:
+            raise OutsideError("Git could not be started", hint="is it installed, and on PATH?") from error
+
+    def look(self, *arguments: str, told: str = "") -> tuple[int, str, str]:
+        """Exit code, stdout and stderr of a git command that only reads; `told` is its stdin."""
+        import subprocess
+
+        try:
+            done = subprocess.run(
+                ["git", *arguments],
+                cwd=self.root,
+                env=os.environ | _QUIET,
+                input=told.encode(),
+                capture_output=True,
+                check=False,
+            )
+        except OSError as error:
+            raise OutsideError("Git could not be started", hint="is it installed, and on PATH?") from error
+        return done.returncode, _text(done.stdout), _text(done.stderr)
 
     def read(self, *arguments: str) -> str:
-        """A git command's stdout; raises OutsideError with Git's own words when it fails."""
-        status, out, err = self.run(*arguments)
+        """A reading git command's stdout; raises OutsideError with Git's own words when it fails."""
+        status, out, err = self.look(*arguments)
         if status:
             raise OutsideError(f"git {arguments[0]} failed: {_last(err)}")
         return out
@@ -124,24 +146,24 @@ class Git:
 
     def branch(self) -> str:
         """The branch that HEAD is on, "" when it is detached."""
-        status, out, _ = self.run("symbolic-ref", "--quiet", "--short", "HEAD")
+        status, out, _ = self.look("symbolic-ref", "--quiet", "--short", "HEAD")
         return "" if status else out.strip()
 
     def head(self) -> Head | None:
         """The current commit, None before the first."""
-        status, out, _ = self.run("rev-parse", "--verify", "--quiet", "HEAD^{commit}")
+        status, out, _ = self.look("rev-parse", "--verify", "--quiet", "HEAD^{commit}")
         return None if status else Head(out.strip(), int(self.read("show", "-s", "--format=%ct", out.strip())))
 
     def resolve(self, revision: str) -> str:
         """The commit that a revision names; raises UsageError."""
-        status, out, _ = self.run("rev-parse", "--verify", "--quiet", "--end-of-options", f"{revision}^{{commit}}")
+        status, out, _ = self.look("rev-parse", "--verify", "--quiet", "--end-of-options", f"{revision}^{{commit}}")
         if status:
             raise UsageError(f'"{revision}" is no commit, branch or tag', hint="git log --oneline shows commits")
         return out.strip()
 
     def is_ancestor(self, older: str, newer: str) -> bool | None:
         """Whether `newer` has `older` in its history, both being the same included; None when one is unknown."""
-        status, _, _ = self.run("merge-base", "--is-ancestor", older, newer)
+        status, _, _ = self.look("merge-base", "--is-ancestor", older, newer)
         return {0: True, 1: False}.get(status)
 
     def clean(self, path: str = "flags") -> bool:
@@ -205,31 +227,6 @@ class Git:
             raise RefusedError(f"a Git hook refused the commit: {_last(err or out)}", hint=err.strip())
         raise OutsideError(f"Git could not commit: {_last(err)}", hint=_instead(err))
 
-    def log(self, key: str = "", environment: str = "", limit: int | None = None) -> Iterator[Entry]:
-        """Commits that touched a flag's files ("": any file) in an environment ("": all), newest first.
-
-        Entries come as Git finds them. The key must be one that files can have.
-        """
-        if self.head() is None:
-            return
-        folder = f"flags/{environment or '*'}" if key else f"flags/{environment}".rstrip("/")
-        paths = [folder]
-        if key:
-            paths = [f":(glob){folder}/**/{key}.yaml", ":(glob,exclude)flags/*/segments/**"]
-        count = [] if limit is None else [f"--max-count={limit}"]
-        process = self.start("log", "-z", f"--format={_FIELDS}", *count, "--", *paths)
-        process.stdin.close()
-        rest = b""
-        while block := process.stdout.read1(1 << 16):
-            *fields, rest = (rest + block).split(b"\0")
-            whole = len(fields) - len(fields) % _COUNT
-            yield from map(_entry, (fields[i : i + _COUNT] for i in range(0, whole, _COUNT)))
-            rest = b"\0".join([*fields[whole:], rest])
-        if rest:
-            yield _entry(rest.split(b"\0"))
-        if process.wait():
-            raise OutsideError("git log failed", hint="git fsck looks for damage")
-
 
 def message(subject: str, trailers: Sequence[tuple[str, str]]) -> str:
     """A commit message that ends in trailers as git-interpret-trailers(1) reads them.
@@ -242,20 +239,6 @@ def message(subject: str, trailers: Sequence[tuple[str, str]]) -> str:
         first, *rest = [line.strip() for line in value.splitlines() if line.strip()] or [""]
         lines += [f"{key}: {first}", *(f"  {line}" for line in rest)]
     return f"{subject}\n\n" + "\n".join(lines) + "\n"
-
-
-def _entry(fields: list[bytes]) -> Entry:
-    commit, time, author, email, subject, flags, environments, reason = map(_text, fields)
-    return Entry(
-        commit=commit.strip(),
-        time=int(time),
-        author=author,
-        email=email,
-        subject=subject,
-        flags=tuple(flags.splitlines()),
-        environments=tuple(environments.splitlines()),
-        reason=" ".join(reason.split()),
-    )
 
 
 def _text(data: bytes | str) -> str:

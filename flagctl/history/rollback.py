@@ -13,7 +13,7 @@ from flagctl.files import edit
 from flagctl.files.become import become
 from flagctl.files.merge import Conflict, merge
 from flagctl.files.walk import Tree, classify, find
-from flagctl.history import states
+from flagctl.history import pasts
 from flagctl.history.change import Texts, text_of
 from flagctl.history.travel import CommitTree
 from flagctl.model import times
@@ -80,9 +80,7 @@ def of_flag(project: Project, git: Git, environment: str, key: str, to: str = ""
     Raises UsageError when there was no such flag then.
     """
     head = git.resolve("HEAD")
-    versions = states.versions(git, head, environment, key)
-    if not versions:
-        raise UsageError(f'no commit on this branch has a flag "{key}" in {environment}', hint="flagctl list")
+    versions = pasts.versions(git, head, environment, key)
     version = _version(versions, to)
     commit = version.commit if version else moment(git, to)
     with CommitTree(git, commit) as tree:
@@ -193,7 +191,7 @@ def gone(error: ProblemsError, subject: str) -> RefusedError | None:
     )
 
 
-def _version(versions: list[states.Version], to: str) -> states.Version | None:
+def _version(versions: list[pasts.Version], to: str) -> pasts.Version | None:
     """The version that is meant, None when it is a revision or a date."""
     if not to:
         if len(versions) < 2:
@@ -203,11 +201,12 @@ def _version(versions: list[states.Version], to: str) -> states.Version | None:
     if found is None:
         return None
     number = int(found[1])
-    if number > len(versions) or not number:
+    numbered = {version.number: version for version in versions}
+    if number not in numbered:
         raise UsageError(
-            f"there is no version {number}", hint=f"there are 1 to {len(versions)}; flagctl log shows them"
+            f"there is no version {number}", hint=f"there are 1 to {versions[-1].number}; flagctl log shows them"
         )
-    return versions[number - 1]
+    return numbered[number]
 
 
 def _pairs(after: Tree, before: Tree) -> Iterator[tuple[str, str]]:

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from flagctl.errors import OutsideError
-from flagctl.files.understand import understand
-from flagctl.files.walk import SETTINGS, Entry, Tree, classify
+from flagctl.files.walk import SETTINGS, Tree
+from flagctl.history.travel import Blobs
 
 if TYPE_CHECKING:
     from flagctl.history.git import Git
@@ -36,16 +36,6 @@ class Author(msgspec.Struct, frozen=True):
     email: str
     subject: str
     reason: str
-
-
-class Version(msgspec.Struct, frozen=True):
-    """The flag of an environment since a commit that changed its meaning; its file then, "" for none."""
-
-    number: int
-    commit: str
-    time: int
-    path: str
-    blob: str
 
 
 def steps(git: Git, head: str, paths: Sequence[str], *, until: str = "") -> Iterator[Step]:
@@ -74,30 +64,6 @@ def steps(git: Git, head: str, paths: Sequence[str], *, until: str = "") -> Iter
         raise OutsideError("git log failed", hint="git fsck looks for damage")
 
 
-def versions(git: Git, head: str, environment: str, key: str) -> list[Version]:
-    """Every version of a flag, the first first; number 1 is the commit that brought it.
-
-    A comment or another layout is no version. A file that can't be read means what its text says.
-    """
-    blobs = Blobs(git)
-    found: list[Version] = []
-    meaning: Any = None
-    try:
-        for step in reversed(list(steps(git, head, [f":(glob)flags/{environment}/**/{key}.yaml"]))):
-            entries = [(classify(path), new) for path, _, new in step.changes]
-            there = [(entry.path, new) for entry, new in entries if entry.kind == "flag" and new]
-            if not there and not any(entry.kind == "flag" for entry, _ in entries):
-                continue
-            path, blob = there[0] if there else ("", "")
-            now = _meaning(Entry(path, "flag", environment, key), blobs.read(blob)) if blob else None
-            if now != meaning:
-                found.append(Version(len(found) + 1, step.commit, step.time, path, blob))
-            meaning = now
-    finally:
-        blobs.close()
-    return found
-
-
 def authors(git: Git, commits: Sequence[str]) -> dict[str, Author]:
     """Who made these commits, by their hashes."""
     if not commits:
@@ -121,35 +87,6 @@ def listing(git: Git, commit: str, environment: str) -> dict[str, str]:
     return found
 
 
-class Blobs:
-    """The contents of files by Git's names for them. One `git cat-file --batch` answers; `close` ends it."""
-
-    def __init__(self, git: Git) -> None:
-        self._git = git
-        self._process: Any = None
-
-    def read(self, name: str) -> bytes:
-        """A file's bytes; raises OutsideError when Git does not have them."""
-        if self._process is None:
-            self._process = self._git.start("cat-file", "--batch")
-        self._process.stdin.write(name.encode() + b"\n")
-        self._process.stdin.flush()
-        header = self._process.stdout.readline().split()
-        if len(header) != 3:
-            raise OutsideError(f"Git has no object {name}", hint="git fsck looks for damage; git fetch may bring it")
-        data: bytes = self._process.stdout.read(int(header[2]))
-        self._process.stdout.read(1)
-        return data
-
-    def close(self) -> None:
-        """End the process that reads; a later read starts another."""
-        if self._process is not None:
-            self._process.stdin.close()
-            self._process.stdout.close()
-            self._process.wait()
-            self._process = None
-
-
 class StateTree(Tree):
     """Some files with the contents they had; see flagctl.files.walk.Tree."""
 
@@ -167,11 +104,6 @@ class StateTree(Tree):
         if path not in self._objects:
             raise OutsideError(f"{path} was not there")
         return self._blobs.read(self._objects[path])
-
-
-def _meaning(entry: Entry, raw: bytes) -> Any:
-    parsed = understand(entry, raw, bulk=False)
-    return raw if parsed.model is None else parsed.model
 
 
 def _there(mode: bytes, name: bytes) -> str:

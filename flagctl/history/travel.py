@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import posixpath
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 from flagctl.errors import OutsideError
-from flagctl.files.walk import Tree
+from flagctl.files.walk import ATTRIBUTES, SETTINGS, Tree
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from types import TracebackType
 
     from flagctl.history.git import Git
 
+_AT_ONCE = 500
+"""Names that fit into a pipe together, with 64 digits each."""
 _LINK, _SUBMODULE = "120000", "160000"
 
 
@@ -22,12 +25,16 @@ class CommitTree(Tree):
     One `git cat-file --batch` answers all reads; `close` ends it, as does leaving a `with` block.
     """
 
-    def __init__(self, git: Git, revision: str) -> None:
-        """Raises UsageError when the revision names no commit."""
-        self.commit = git.resolve(revision)
+    def __init__(self, git: Git, revision: str, *, only: str = "", resolved: bool = False) -> None:
+        """Raises UsageError when the revision names no commit.
+
+        only: settings, attributes and this environment ("": all there is). resolved: the revision is a commit's hash.
+        """
+        self.commit = revision if resolved else git.resolve(revision)
+        self._scope = [SETTINGS, ATTRIBUTES, f"flags/{only}/"] if only else ["flags/"]
         self.refused: dict[str, str] = {}
         self._git = git
-        self._process: Any = None
+        self._blobs = Blobs(git)
         self._objects: dict[str, str] | None = None
 
     def __enter__(self) -> CommitTree:
@@ -40,11 +47,7 @@ class CommitTree(Tree):
 
     def close(self) -> None:
         """End the process that reads; a later read starts another."""
-        if self._process is not None:
-            self._process.stdin.close()
-            self._process.stdout.close()
-            self._process.wait()
-            self._process = None
+        self._blobs.close()
 
     def paths(self, under: str = "flags") -> list[str]:
         """See flagctl.files.walk.Tree."""
@@ -55,13 +58,13 @@ class CommitTree(Tree):
         blob = self._listed().get(path)
         if blob is None:
             raise OutsideError(f"{path} is not in commit {self.commit[:12]}")
-        return self._blob(blob)
+        return self._blobs.read(blob)
 
     def _listed(self) -> dict[str, str]:
         if self._objects is None:
             self._objects = {}
             links = {}
-            for record in self._git.read("ls-tree", "-r", "-z", self.commit, "--", "flags/").split("\0"):
+            for record in self._git.read("ls-tree", "-r", "-z", self.commit, "--", *self._scope).split("\0"):
                 if not record:
                     continue
                 about, _, path = record.partition("\t")
@@ -85,7 +88,7 @@ class CommitTree(Tree):
         for path, blob in links.items():
             home = "/".join(path.split("/")[:2])
             target = posixpath.normpath(
-                posixpath.join(posixpath.dirname(path), self._blob(blob).decode("utf-8", "replace"))
+                posixpath.join(posixpath.dirname(path), self._blobs.read(blob).decode("utf-8", "replace"))
             )
             if not target.startswith(home + "/"):
                 self.refused[path] = f"is a symbolic link that leaves {home}"
@@ -95,11 +98,58 @@ class CommitTree(Tree):
                 found[path] = files[target]
         return found
 
-    def _blob(self, name: str) -> bytes:
+
+class Blobs:
+    """The contents of files by Git's names for them. One `git cat-file --batch` answers; `close` ends it."""
+
+    def __init__(self, git: Git) -> None:
+        self._git = git
+        self._process: Any = None
+        self._ahead: dict[str, bytes] = {}
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def read(self, name: str) -> bytes:
+        """A file's bytes; raises OutsideError when Git does not have them."""
+        if name in self._ahead:
+            return self._ahead.pop(name)
+        self._ask([name])
+        return self._answer(name)
+
+    def peek(self, name: str) -> bytes:
+        """The same, of a file that will be asked for again."""
+        data = self._ahead[name] = self.read(name)
+        return data
+
+    def fetch(self, names: Iterable[str]) -> None:
+        """Read what will soon be asked for, each once: one after the other, Git and we would wait in turn."""
+        wanted = [name for name in dict.fromkeys(names) if name not in self._ahead]
+        for start in range(0, len(wanted), _AT_ONCE):
+            some = wanted[start : start + _AT_ONCE]
+            self._ask(some)
+            self._ahead |= {name: self._answer(name) for name in some}
+
+    def close(self) -> None:
+        """End the process that reads; a later read starts another."""
+        if self._process is not None:
+            self._process.stdin.close()
+            self._process.stdout.close()
+            self._process.wait()
+            self._process = None
+
+    def _ask(self, names: list[str]) -> None:
         if self._process is None:
             self._process = self._git.start("cat-file", "--batch")
-        self._process.stdin.write(name.encode() + b"\n")
+        self._process.stdin.write("".join(f"{name}\n" for name in names).encode())
         self._process.stdin.flush()
+
+    def _answer(self, name: str) -> bytes:
         header = self._process.stdout.readline().split()
         if len(header) != 3:
             raise OutsideError(f"Git has no object {name}", hint="git fsck looks for damage; git fetch may bring it")

@@ -18,7 +18,8 @@ from flagctl.evaluate.evaluator import Evaluator
 from flagctl.files.repository import needs, read_closure
 from flagctl.files.understand import understand
 from flagctl.files.walk import SETTINGS, classify
-from flagctl.history.states import Author, Blobs, StateTree, Step, authors, listing, steps
+from flagctl.history.states import Author, StateTree, Step, authors, listing, steps
+from flagctl.history.travel import Blobs
 from flagctl.model import times, words
 from flagctl.problems import did_you_mean
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from typing import Literal
 
 import msgspec
@@ -91,3 +92,14 @@ class Not(msgspec.Struct, frozen=True, gc=False, tag="not"):
 
 
 Condition = Test | InSegment | AnyOf | AllOf | Not
+
+
+def leaves(conditions: Iterable[Condition]) -> Iterator[Test | InSegment]:
+    """Every condition that asks something itself, out of whatever it is nested in."""
+    for condition in conditions:
+        if isinstance(condition, AnyOf | AllOf):
+            yield from leaves(condition.members)
+        elif isinstance(condition, Not):
+            yield from leaves((condition.member,))
+        else:
+            yield condition

@@ -35,12 +35,17 @@ class Target(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class EnvironmentSettings(msgspec.Struct, frozen=True, kw_only=True):
-    """What settings say of one environment. owned: paths of fields that no promotion changes."""
+    """What settings say of one environment. owned: paths of fields that no promotion changes.
+
+    require_merge, require_signed: how its changes have to come into the history; `log --verify` looks.
+    """
 
     name: str
     promotes_from: str = ""
     protected: bool = False
     owned: tuple[str, ...] = ()
+    require_merge: bool = False
+    require_signed: bool = False
     targets: tuple[Target, ...] = ()
     break_glass: tuple[str, ...] = ()
 

@@ -10,9 +10,11 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, TypeVar
 
+import msgspec
+
 from flagctl.model import plain, times, words
 from flagctl.model.flag import Flag, Rule, ScheduleEntry, Segment, Serve
-from flagctl.model.repository import Attribute
+from flagctl.model.repository import Attribute, Settings
 from flagctl.plan.change import Change, members, moved, same
 from flagctl.plan.parts import conditions, outcomes
 
@@ -81,6 +83,20 @@ def attributes(old: Mapping[str, Attribute], new: Mapping[str, Attribute]) -> Ch
             pair = getattr(before, field), getattr(after, field)
             found += moved(f"{path}/{field}", f"{label}: {field}", pair[0] or None, pair[1] or None, meaning=False)
     return tuple(found)
+
+
+def settings(old: Settings | None, new: Settings | None) -> Changes:
+    """The same of `flagctl.yaml`; only how people are bucketed is meaning."""
+    before, after = ({} if of is None else msgspec.to_builtins(of) for of in (old, new))
+    return tuple(_nested("", before, after))
+
+
+def _nested(path: str, old: Any, new: Any) -> Iterable[Change]:
+    if isinstance(old, dict) and isinstance(new, dict):
+        for name in dict.fromkeys((*old, *new)):
+            yield from _nested(f"{path}/{name}".lstrip("/"), old.get(name), new.get(name))
+        return
+    yield from moved(path, path, old, new, meaning=path == "bucketing")
 
 
 def means(changes: Iterable[Change]) -> bool:

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from flagctl.cli.options import complete_environment
+from flagctl.cli.options import At, Clock, complete_environment
 from flagctl.errors import UsageError
 
 
@@ -20,11 +20,14 @@ def command(
         Path | None,
         typer.Option("--output", "-o", metavar="DIR|FILE", help="There, or as DIR/<environment>/snapshot.json."),
     ] = None,
+    at: At = None,
+    clock: Clock = None,
 ) -> None:
     """Compile an environment to a snapshot.
 
     The files of the work tree are checked and compiled; the snapshot's bytes go to stdout, or where -o says.
-    It names a commit when everything below flags/ is committed. `publish` is what makes a snapshot live.
+    It names a commit when everything below flags/ is committed, or with --at that one. `publish` is what
+    makes a snapshot live.
 
     \b
     Examples:
@@ -37,8 +40,8 @@ def command(
         raise UsageError("name one environment, or say --all", hint="flagctl build production")
     if everything and output is None:
         raise UsageError("several snapshots need a folder", hint="flagctl build --all -o DIR")
-    out = ctx.obj.out
-    made = building.build(ctx.obj.project(), environment, audience, now=ctx.obj.now())
+    out, (project, now) = ctx.obj.out, ctx.obj.then(at, clock)
+    made = building.build(project, environment, audience, now=now)
     if made.note:
         out.warn(made.note)
     for built in made.built:

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from flagctl.cli.exits import Exit
-from flagctl.cli.options import AnyEnvironment, Clock, Json, complete_key
+from flagctl.cli.options import AnyEnvironment, At, Clock, Json, complete_key
 
 
 class _Format(StrEnum):
@@ -34,6 +34,7 @@ def command(
     ] = None,
     as_json: Json = False,
     strict: Annotated[bool, typer.Option("--strict", help="Exit with 1 on warnings, too.")] = False,
+    at: At = None,
     clock: Clock = None,
 ) -> Exit:
     """Find what is wrong in flag files.
@@ -54,11 +55,11 @@ def command(
     from flagctl.cli.formats import problems_github, problems_json, problems_sarif
     from flagctl.history.leaks import committed_keys
 
-    out, project = ctx.obj.out, ctx.obj.project()
+    out, (project, now) = ctx.obj.out, ctx.obj.then(at, clock)
     if format is None:
         format = _Format.GITHUB if os.environ.get("GITHUB_ACTIONS") == "true" else _Format.TEXT
     reading = project.read()
-    every = [*check(reading, ctx.obj.now(clock)), *committed_keys(project.root, reading.repository.settings)]
+    every = [*check(reading, now), *committed_keys(project.root, reading.repository.settings)]
     files = selected(reading, every, names=names or [], environment=environment, root=project.root, here=Path.cwd())
     problems = [problem for problem in every if problem.file in files]
     folder = shown.folder_in_git(project.root)

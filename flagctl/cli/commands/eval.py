@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 from flagctl.cli.exits import Exit
-from flagctl.cli.options import Attributes, ContextFile, EnvironmentOption, Json, User, complete_key
+from flagctl.cli.options import At, Attributes, Clock, ContextFile, EnvironmentOption, Json, User, complete_key
 from flagctl.errors import UsageError
 
 
@@ -16,7 +16,8 @@ def command(
     user: User = None,
     attributes: Attributes = None,
     source: ContextFile = None,
-    at: Annotated[str | None, typer.Option(metavar="TIME", help="Answer as at this time (RFC 3339).")] = None,
+    at: At = None,
+    clock: Clock = None,
     preview: Annotated[
         list[str] | None, typer.Option(metavar="FLAG:VARIANT,...", help="Show the answer under session overrides.")
     ] = None,
@@ -39,10 +40,13 @@ def command(
 ) -> Exit:
     """Answer as a service would, and explain why.
 
+    With --at the flags are those of then, and so is the clock: a ramp or a schedule answers as it did.
+
     \b
     Examples:
       flagctl eval wishlist-gallery -e production --user ada -a plan=pro -a age:=42 --explain
-      flagctl eval --all -e staging --context context.json --at 2027-01-01T00:00:00Z --preview wishlist-gallery:on
+      flagctl eval --all -e staging --context context.json --clock 2027-01-01T00:00:00Z
+      flagctl eval wishlist-gallery -e production --user ada --at '3 days ago'
     """
     from flagctl.cli import asking, batching
     from flagctl.cli.formats import answers
@@ -50,20 +54,21 @@ def command(
     session = ctx.obj
     if (key is None) is not everything:
         raise UsageError("name one flag, or say --all", hint="flagctl eval KEY -e ENV, or flagctl eval --all -e ENV")
+    project, now = session.then(at, clock, key=key or "", environment=environment, only=True)
     question = asking.Question(
         context=None if source is None else asking.read_text(source),
         attributes=attributes or [],
         user=user,
         previews=preview or [],
-        now=session.now(at),
+        now=now,
         explain=explain,
     )
     wanted = batching.wanted(batch, output, user_column, columns, prefix)
     if wanted is not None:
-        done = batching.batch(session.project(), environment, key, question, wanted)
+        done = batching.batch(project, environment, key, question, wanted)
         answers.batch(session.out, done, as_json=as_json)
         return Exit.DONE
-    asked = asking.ask(session.project(), environment, key, question)
+    asked = asking.ask(project, environment, key, question)
     for warning, hint in asked.warnings:
         session.out.warn(warning, hint)
     if as_json:

@@ -1,40 +1,73 @@
 """`flagctl log`."""
 
+from enum import StrEnum
 from typing import Annotated
 
 import typer
 
-from flagctl.cli.options import AnyEnvironment, Json
+from flagctl.cli.exits import Exit
+from flagctl.cli.options import AnyEnvironment, Json, complete_key
+
+Text = Annotated[str, typer.Option(metavar="TEXT")]
+
+
+class _Format(StrEnum):
+    TEXT = "text"
+    JSON = "json"
+    CSV = "csv"
+    MARKDOWN = "markdown"
 
 
 def command(
     ctx: typer.Context,
-    key: Annotated[str, typer.Argument(metavar="[KEY]", help="Only this flag.")] = "",
+    key: Annotated[str, typer.Argument(metavar="[KEY]", help="This flag.", autocompletion=complete_key)] = "",
     environment: AnyEnvironment = None,
+    since: Annotated[str | None, typer.Option(metavar="TIME", help="From then: a date, '3 days ago'.")] = None,
+    until: Annotated[str | None, typer.Option(metavar="TIME", help="Until then.")] = None,
+    author: Annotated[str, typer.Option(metavar="TEXT", help="By whom: part of a name or an address.")] = "",
+    reason: Annotated[str, typer.Option(metavar="TEXT", help="Whose reason contains this.")] = "",
+    field: Annotated[str, typer.Option(metavar="PATH", help="That changed this: rollout, rules/staff.")] = "",
+    everything: Annotated[bool, typer.Option("--all", help="Also comments, layout and moved files.")] = False,
     limit: Annotated[int | None, typer.Option("-n", "--limit", min=1, metavar="N", help="At most so many.")] = None,
+    signatures: Annotated[bool, typer.Option("--signatures", help="Say whether each is signed; slower.")] = False,
+    verify: Annotated[
+        bool, typer.Option("--verify", help="Look for what broke a protected environment's rules.")
+    ] = False,
+    format: Annotated[_Format, typer.Option("--format", help="How to print.")] = _Format.TEXT,
+    as_csv: Annotated[bool, typer.Option("--csv", help="Print a CSV row for each changed field.")] = False,
     as_json: Json = False,
-) -> None:
+) -> Exit:
     """Show who changed what, when and why.
 
-    Every commit that touched flag files, newest first, also those made without flagctl.
+    One entry for each flag, environment and commit of the first-parent history, in the flag's own words, and
+    which version of the flag it made. A merge is told by who wrote what it brought. With KEY, changes of
+    segments and attributes that the flag uses are among them. With --verify: each commit that touched a
+    protected environment and has no reason, came by no merge, or is not signed where settings ask for it;
+    exits with 1 when there is one.
 
     \b
     Examples:
-      flagctl log
-      flagctl log wishlist-gallery -e production -n 5 --json
+      flagctl log wishlist-gallery -e production
+      flagctl log --since '2 weeks ago' --field rollout --csv > rollouts.csv
     """
-    from flagctl.cli.formats.log import document, line
-    from flagctl.files.newflag import valid
-    from flagctl.history.git import Git
+    from flagctl.cli import auditing
+    from flagctl.history.audit import Wanted
+    from flagctl.history.moment import required
 
-    out = ctx.obj.out
-    entries = Git(ctx.obj.project().root).log(valid(key) if key else "", environment or "", limit)
-    if as_json:
-        out.json(document(entries))
-        return
-    count = 0
-    for entry in entries:
-        count += 1
-        out.data(line(out, entry), styled=True)
-    if not count:
-        out.say("no commit touched that")
+    session = ctx.obj
+    now = session.now()
+    wanted = Wanted(
+        environment=environment or "",
+        since=None if since is None else required(since, now),
+        until=None if until is None else required(until, now),
+        author=author,
+        reason=reason,
+        field=field,
+        everything=everything,
+    )
+    asked = auditing.Asked(key=key, wanted=wanted, limit=limit, signatures=signatures)
+    if verify:
+        return auditing.verify(session.out, session.project(), asked, as_json=as_json)
+    chosen = "json" if as_json else "csv" if as_csv else format.value
+    auditing.show(session.out, session.project(), asked, chosen)
+    return Exit.DONE

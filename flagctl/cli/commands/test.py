@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from flagctl.cli.exits import Exit
-from flagctl.cli.options import AnyEnvironment, Clock, Json, complete_key
+from flagctl.cli.options import AnyEnvironment, At, Clock, Json, complete_key
 
 
 class _Format(StrEnum):
@@ -25,6 +25,7 @@ def command(
     format: Annotated[_Format, typer.Option("--format", help="How to print what came out.")] = _Format.TEXT,
     as_json: Json = False,
     coverage: Annotated[bool, typer.Option("--coverage", help="Say which rules, variants, … nothing reaches.")] = False,
+    at: At = None,
     clock: Clock = None,
 ) -> Exit:
     """Run the expectations in flags/tests.
@@ -43,8 +44,9 @@ def command(
     from flagctl.cli.formats import tests
 
     out, only = ctx.obj.out, keys or []
-    reading = ctx.obj.project().read()
-    report = run_expectations(reading.repository, ctx.obj.now(clock), keys=only, environment=environment)
+    project, now = ctx.obj.then(at, clock)
+    reading = project.read()
+    report = run_expectations(reading.repository, now, keys=only, environment=environment)
     reach = None
     if coverage:
         reach = covering.coverage(reading.repository, report.reached, keys=only, environment=environment)

@@ -118,7 +118,7 @@ def _answerer(result: Result, repository: Repository, line_of: LineOf) -> str:
 
 
 def _eval(result: Result) -> str:
-    command = ["flagctl", "eval", result.flag, "-e", result.environment, "--at", times.text(result.at)]
+    command = ["flagctl", "eval", result.flag, "-e", result.environment, "--clock", times.text(result.at)]
     for name, value in result.context.items():
         if name == TARGETING_KEY and isinstance(value, str):
             command += ["--user", value]

@@ -1,0 +1,110 @@
+"""What one run of `log` looks at: the flag or everything, filtered, as entries come."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import islice
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from flagctl.cli.exits import Exit
+
+if TYPE_CHECKING:
+    from flagctl.cli.output import Output
+    from flagctl.history.audit import Entry, Wanted
+    from flagctl.history.git import Git
+    from flagctl.history.verify import Breach
+    from flagctl.project import Project
+
+_TOGETHER = 50
+"""Entries whose signatures are verified at once."""
+
+
+class Asked(msgspec.Struct, frozen=True, kw_only=True):
+    """One flag or ("") everything, which entries, and whether their signatures are verified."""
+
+    wanted: Wanted
+    key: str = ""
+    limit: int | None = None
+    signatures: bool = False
+
+
+def show(out: Output, project: Project, asked: Asked, format: str) -> None:
+    """Print the log; entries for people and rows come as they are found."""
+    from flagctl.cli.formats import log as shown
+    from flagctl.cli.paging import paged
+
+    found = entries(project, asked)
+    if format == "json":
+        out.json(shown.document(found))
+    elif format == "text":
+        with paged(out, project):
+            count = 0
+            for entry in found:
+                count += 1
+                out.data("\n".join(shown.lines(out, entry)), styled=True)
+        if not count:
+            out.say("no change of that")
+    else:
+        made = {"csv": shown.csv_lines, "jsonl": shown.jsonl_lines, "markdown": shown.markdown_lines}[format]
+        for line in made(found):
+            out.data(line, styled=True)
+
+
+def entries(project: Project, asked: Asked) -> Iterator[Entry]:
+    """The entries that were asked for, newest first."""
+    from flagctl.files.newflag import valid
+    from flagctl.history.audit import of_everything, of_flag
+    from flagctl.history.git import Git
+    from flagctl.history.ledger import Ledger
+
+    git = Git(project.root, bare=True)
+    head = git.head()
+    if head is None:
+        return
+    if asked.key:
+        found = of_flag(git, head.commit, valid(asked.key), asked.wanted.environment)
+    else:
+        found = of_everything(git, Ledger(git, head.commit, project.progress))
+    chosen = islice(filter(asked.wanted.takes, found), asked.limit)
+    yield from _signed(git, chosen) if asked.signatures else chosen
+
+
+def _signed(git: Git, found: Iterator[Entry]) -> Iterator[Entry]:
+    from flagctl.history.signatures import states, words
+
+    while some := list(islice(found, _TOGETHER)):
+        known = states(git, [entry.commit.commit for entry in some])
+        for entry in some:
+            yield msgspec.structs.replace(entry, signature=words(*known[entry.commit.commit]))
+
+
+def verify(out: Output, project: Project, asked: Asked, *, as_json: bool) -> Exit:
+    """Say what broke a protected environment's rules; NO when something did."""
+    from flagctl.cli.formats import log as shown
+    from flagctl.history.audit import Wanted
+    from flagctl.history.git import Git
+    from flagctl.history.verify import breaches
+
+    # Settings decide along the way: nothing may be left out before they are followed.
+    every = Asked(wanted=Wanted(everything=True))
+    count, found = breaches(Git(project.root, bare=True), entries(project, every))
+    found = [breach for breach in found if _is_wanted(asked, breach)]
+    if as_json:
+        out.json(shown.breaches_document(count, found))
+    for breach in () if as_json else found:
+        out.data(shown.breach_line(out, breach), styled=True)
+    out.say(f"{count} changes of protected environments, {len(found)} of them not as settings ask")
+    return Exit.NO if found else Exit.DONE
+
+
+def _is_wanted(asked: Asked, breach: Breach) -> bool:
+    wanted, time = asked.wanted, breach.commit.time
+    return (
+        wanted.environment in ("", breach.environment)
+        and (not asked.key or asked.key in breach.flags)
+        and (wanted.since is None or time >= wanted.since)
+        and (wanted.until is None or time <= wanted.until)
+        and wanted.author.lower() in breach.author.lower()
+    )

@@ -1,0 +1,197 @@
+"""The audit log: who changed what in which flag, when, why, and which version that made."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from flagctl.history.beneath import Line
+from flagctl.history.pasts import Models, Row, files_of, paths
+from flagctl.history.touches import Commit, Step, all_commits, merged, require_whole
+from flagctl.history.travel import Blobs
+
+if TYPE_CHECKING:
+    from flagctl.history.git import Git
+    from flagctl.history.ledger import Ledger
+    from flagctl.plan.change import Change
+
+
+class Entry(msgspec.Struct, frozen=True, kw_only=True):
+    """What one commit on the first-parent history did to one flag in one environment.
+
+    kind, key, environment: what it is told of; kind is flag, segment, attributes or settings. version: 0 where
+    there is none yet. cause: "" for the flag's own file, else what changed under it: «segment staff». sides: the
+    commits that touched it in the branch which a merge brought, newest first. signature: "" where nobody asked.
+    """
+
+    kind: str
+    key: str
+    environment: str
+    version: int
+    commit: Commit
+    row: Row
+    changes: tuple[Change, ...]
+    cause: str = ""
+    sides: tuple[Commit, ...] = ()
+    signature: str = ""
+
+    @property
+    def author(self) -> str:
+        """Who wrote it: of a merge, those who wrote what it brought."""
+        names = dict.fromkeys(side.author for side in self.sides[::-1]) or [self.commit.author]
+        return ", ".join(names)
+
+    @property
+    def emails(self) -> tuple[str, ...]:
+        """Their addresses."""
+        return tuple(dict.fromkeys(side.email for side in self.sides[::-1])) or (self.commit.email,)
+
+    @property
+    def committer(self) -> str:
+        """Who landed it, where that is somebody else; "" otherwise."""
+        landed = self.commit.author if self.sides else self.commit.committer
+        return "" if landed == self.author else landed
+
+    @property
+    def reason(self) -> str:
+        """Why: its trailers; without one the subject, of a merge that of what it brought."""
+        said = [commit.reason for commit in (self.commit, *self.sides[::-1]) if commit.reason]
+        subjects = [side.subject for side in self.sides[::-1]] or [self.commit.subject]
+        return "; ".join(dict.fromkeys(said or subjects))
+
+    @property
+    def came_by(self) -> str:
+        """«#12», «revert of 1f2e3d4c5b», «promoted from staging, #13», or ""."""
+        found = [commit.origin for commit in (self.commit, *self.sides[::-1])] + [self.commit.pull]
+        return ", ".join(dict.fromkeys(word for word in found if word))
+
+
+class Wanted(msgspec.Struct, frozen=True, kw_only=True):
+    """Which entries. since, until: seconds, both included. everything: those that changed nothing, too."""
+
+    environment: str = ""
+    since: float | None = None
+    until: float | None = None
+    author: str = ""
+    reason: str = ""
+    field: str = ""
+    everything: bool = False
+
+    def takes(self, entry: Entry) -> bool:
+        """Whether it is one of them."""
+        time = entry.commit.time
+        people = (entry.author, entry.committer, *entry.emails, entry.commit.email)
+        return (
+            (not self.environment or entry.environment in ("", self.environment))
+            and (self.since is None or time >= self.since)
+            and (self.until is None or time <= self.until)
+            and (not self.author or any(self.author.lower() in name.lower() for name in people))
+            and (not self.reason or self.reason.lower() in entry.reason.lower())
+            and (not self.field or any(_in_field(change.path, self.field) for change in entry.changes))
+            and (self.everything or entry.row.event not in ("respelt", "moved"))
+        )
+
+
+def _in_field(path: str, field: str) -> bool:
+    return f"/{field.strip('/')}/" in f"/{path}/"
+
+
+def of_everything(git: Git, ledger: Ledger) -> Iterator[Entry]:
+    """Every entry of every flag, segment and of what they share, newest first, as Git finds the commits."""
+    pages = {page.commit: page for page in ledger.pages()}
+    for landing in _landings(all_commits(git, ledger.commit), ledger.commit):
+        if landing.commit.commit in pages:
+            yield from _landed(pages[landing.commit.commit].rows(), landing.commit, landing.sides)
+
+
+class _Landing(msgspec.Struct):
+    """A commit of the first-parent history, what it brought, and how many commits it may bring are yet to come."""
+
+    commit: Commit
+    sides: list[Step]
+    age: int
+    open: int = 0
+
+
+def _landings(steps: Iterator[Step], tip: str) -> Iterator[_Landing]:
+    """The first-parent history, each commit as soon as all that it brought is known; `steps`: children first."""
+    expected, waiting, brought = tip, deque[_Landing](), dict[str, _Landing]()
+    count = 0
+
+    def brings(landing: _Landing, commits: Sequence[str]) -> None:
+        for commit in commits:
+            other = brought.get(commit)
+            if other is not None:
+                if other.age >= landing.age:
+                    continue  # the older merge brought it
+                other.open -= 1
+            brought[commit] = landing
+            landing.open += 1
+
+    for step in steps:
+        commit = step.commit
+        landing = brought.pop(commit.commit, None)
+        if landing is not None:
+            landing.open -= 1
+        if commit.commit == expected:
+            waiting.append(_Landing(commit, [], count))
+            count += 1
+            expected = commit.parents[0] if commit.parents else ""
+            brings(waiting[-1], commit.parents[1:])
+        elif landing is not None:
+            if len(commit.parents) < 2:  # a merge of a merge changed nothing itself
+                landing.sides.append(step)
+            brings(landing, commit.parents)
+        while waiting and not waiting[0].open:
+            yield waiting.popleft()
+    yield from waiting
+
+
+def _landed(rows: Sequence[Row], commit: Commit, sides: Sequence[Step]) -> Iterator[Entry]:
+    for row in rows:
+        files = (row.path, row.old_path)
+        yield Entry(
+            kind=row.kind,
+            key=row.key or row.kind,
+            environment=row.environment,
+            version=row.version,
+            commit=commit,
+            row=row,
+            changes=row.changes,
+            sides=tuple(step.commit for step in sides if any(touch.path in files for touch in step.touches)),
+        )
+
+
+def of_flag(git: Git, revision: str, key: str, environment: str = "") -> Iterator[Entry]:
+    """One flag's entries in an environment ("": each), newest first, with those of segments and attributes under it.
+
+    Raises UsageError for a flag that never was, RefusedError in a shallow clone.
+    """
+    require_whole(git)
+    commit = git.resolve(revision)
+    everything = paths(git, commit)
+    with Blobs(git) as blobs:
+        models = Models(blobs)
+        lines = [Line(git, commit, path, everything, models) for path in files_of(git, commit, key, environment)]
+        order: dict[str, int] = {}
+        if sum(line.files for line in lines) > 1:
+            chain = git.read("rev-list", "--first-parent", commit).split("\n")
+            order = {name: place for place, name in enumerate(chain)}
+        told = [found for line in lines for found in line.told(order)]
+        told.sort(key=lambda found: order.get(found.commit.commit, 0))
+        for found in told:
+            row, sides = found.row, merged(git, found.commit, sorted({found.row.path, found.row.old_path}))
+            yield Entry(
+                kind="flag",
+                key=found.key,
+                environment=found.environment,
+                version=found.version,
+                commit=found.commit,
+                row=row,
+                changes=found.changes,
+                cause=found.cause,
+                sides=tuple(sides),
+            )

@@ -1,0 +1,137 @@
+"""One flag's past together with that of the segments and attributes it used: what else changed its answers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from flagctl.files.walk import ATTRIBUTES, classify
+from flagctl.history.pasts import Models, Row, lineage
+from flagctl.history.touches import Commit
+from flagctl.model.condition import Condition, InSegment, Test, leaves
+from flagctl.model.flag import Flag, Segment
+from flagctl.plan.change import Change
+
+if TYPE_CHECKING:
+    from flagctl.history.git import Git
+
+_Past = list[tuple[Commit, Row]]
+
+
+class Told(msgspec.Struct, frozen=True):
+    """What one commit did to a flag, itself (no cause) or by what it uses."""
+
+    key: str
+    environment: str
+    version: int
+    commit: Commit
+    row: Row
+    changes: tuple[Change, ...]
+    cause: str
+
+
+class Line:
+    """The past of the flag at `path`. files: how many files there are to put in order."""
+
+    def __init__(self, git: Git, commit: str, path: str, everything: Sequence[str], models: Models) -> None:
+        self._models = models
+        self._environment = classify(path).environment
+        self._own = lineage(git, commit, path, models)
+        self._segments = self._find_segments(git, commit, everything)
+        uses: list[Flag | Segment] = [*self._flags_in(self._own)]
+        uses += [segment for past in self._segments.values() for segment in self._segments_in(past)]
+        self._attributes = lineage(git, commit, ATTRIBUTES, models) if any(_attributes(one) for one in uses) else []
+        self.files = 1 + len(self._segments) + bool(self._attributes)
+
+    def told(self, order: Mapping[str, int]) -> list[Told]:
+        """Everything, newest first; `order` has the place of each commit."""
+        names = {"": self._own, **{f"segment {name}": past for name, past in self._segments.items()}}
+        names["attributes"] = self._attributes
+        rows = [
+            (order.get(commit.commit, 0), name, commit, row) for name, past in names.items() for commit, row in past
+        ]
+        # Of one commit the flag comes last: what came with it did not change it.
+        rows.sort(key=lambda found: (-found[0], not found[1]))
+        if not order:
+            rows.reverse()
+        found: list[Told] = []
+        flag: Flag | None = None
+        last = Row(kind="flag", environment=self._environment, key="", path="", event="removed", version=0, old="",
+                   new="", old_path="")  # fmt: skip
+        segments: dict[str, Segment] = {}
+        for _, name, commit, row in rows:
+            if not name:
+                after = self._after(row, flag)
+                flag, last = after if isinstance(after, Flag) else None, row
+                found.append(Told(row.key, row.environment, row.version, commit, row, row.changes, ""))
+                continue
+            used = self._used(flag, segments)
+            if name.startswith("segment "):
+                after = self._after(row, segments.pop(row.key, None))
+                if isinstance(after, Segment):
+                    segments[row.key] = after
+                used |= self._used(flag, segments)
+            changes = tuple(change for change in row.changes if change.meaning and _concerns(change, name, used))
+            if flag is not None and changes:
+                found.append(Told(last.key, last.environment, last.version, commit, row, changes, name))
+        return found[::-1]
+
+    def _after(self, row: Row, before: object) -> object:
+        return before if row.event == "unreadable" else self._models.get(row.path, row.new).model
+
+    def _used(self, flag: Flag | None, segments: Mapping[str, Segment]) -> set[str]:
+        """«segment X» and «attribute X» of all that the flag uses at a moment."""
+        used: set[str] = set()
+        waiting: list[Flag | Segment] = [flag] if flag is not None else []
+        while waiting:
+            one = waiting.pop()
+            used |= {f"attribute {name}" for name in _attributes(one)}
+            for name in _segments(one):
+                if f"segment {name}" not in used:
+                    used.add(f"segment {name}")
+                    waiting += [segments[name]] if name in segments else []
+        return used
+
+    def _find_segments(self, git: Git, commit: str, everything: Sequence[str]) -> dict[str, _Past]:
+        entries = [entry for entry in map(classify, everything) if entry.environment == self._environment]
+        places = {entry.name: entry.path for entry in entries if entry.kind == "segment"}
+        found: dict[str, _Past] = {}
+        waiting = {name for flag in self._flags_in(self._own) for name in _segments(flag)}
+        while waiting:
+            name = waiting.pop()
+            path = places.get(name, f"flags/{self._environment}/segments/{name}.yaml")
+            found[name] = lineage(git, commit, path, self._models)
+            waiting |= {other for segment in self._segments_in(found[name]) for other in _segments(segment)}
+            waiting -= found.keys()
+        return found
+
+    def _flags_in(self, past: _Past) -> Iterator[Flag]:
+        return (model for model in self._models_in(past) if isinstance(model, Flag))
+
+    def _segments_in(self, past: _Past) -> Iterator[Segment]:
+        return (model for model in self._models_in(past) if isinstance(model, Segment))
+
+    def _models_in(self, past: _Past) -> Iterator[object]:
+        return (self._models.get(row.path, row.new).model for _, row in past)
+
+
+def _concerns(change: Change, name: str, used: set[str]) -> bool:
+    if name == "attributes":
+        return f"attribute {change.path.split('/')[1]}" in used
+    return name in used
+
+
+def _conditions(of: Flag | Segment) -> Iterable[Condition]:
+    if isinstance(of, Segment):
+        return of.when
+    return (condition for rule in of.rules for condition in rule.when)
+
+
+def _segments(of: Flag | Segment) -> set[str]:
+    return {leaf.segment for leaf in leaves(_conditions(of)) if isinstance(leaf, InSegment)}
+
+
+def _attributes(of: Flag | Segment) -> set[str]:
+    return {leaf.attribute for leaf in leaves(_conditions(of)) if isinstance(leaf, Test)}
