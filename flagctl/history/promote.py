@@ -19,8 +19,8 @@ from flagctl.files.merge import Conflict, merge, same
 from flagctl.files.repository import Reading, needs
 from flagctl.files.walk import classify, find
 from flagctl.history.change import Texts, text_of
-from flagctl.history.states import Blobs, steps
-from flagctl.history.travel import CommitTree
+from flagctl.history.states import steps
+from flagctl.history.travel import Blobs, CommitTree
 from flagctl.problems import did_you_mean
 
 if TYPE_CHECKING:
