@@ -53,15 +53,23 @@ class _Flag(Draft):
         self.key = key
         self.flag = flag
         self.off = flag["off_variant"]
+        self.answers: list[Resolution] = []
+        self.places: dict[tuple[str, str, str | None, str | None], int] = {}
 
     def answer(self, variant: str, reason: str, rule: str | None = None, experiment: str | None = None) -> str:
-        """The name of an answer."""
-        name = self.known.get(("answer", (variant, reason, rule, experiment)))
-        if name is None:
+        """The expression of an answer."""
+        place = self.places.get((variant, reason, rule, experiment))
+        if place is None:
             value = self.flag["variants"][variant]
-            found = Resolution(value, variant, reason, rule=rule, experiment=experiment)
-            name = self.known["answer", (variant, reason, rule, experiment)] = self.bind("a", found)
-        return name
+            place = self.places[variant, reason, rule, experiment] = len(self.answers)
+            self.answers.append(Resolution(value, variant, reason, rule=rule, experiment=experiment))
+        return f"answers[{place}]"
+
+    def source(self) -> str:
+        """The whole function, when all of its body is written."""
+        self.names.append("answers")
+        self.constants.append(tuple(self.answers))
+        return super().source()
 
     def write(self) -> None:
         """All steps."""
@@ -131,13 +139,13 @@ class _Flag(Draft):
             return NOTHING
         listed: dict[str, Resolution] = {}
         for variant in sorted(overrides):
-            answer = self.constants[int(self.answer(_text(variant), "TARGETING_MATCH")[1:])]
+            place = self.answer(_text(variant), "TARGETING_MATCH")
             for user in _list(overrides[variant]):
-                listed.setdefault(_text(user), answer)
+                listed.setdefault(_text(user), self.answers[self.places[variant, "TARGETING_MATCH", None, None]])
         listed.pop("", None)
         user, loaded = self.key_of(1, TARGETING_KEY, NOTHING)
-        self.add(1, f"a = {self.bind('o', listed)}.get({user})")
-        self.add(1, "if a is not None: return a")
+        users = self.bind("o", listed)
+        self.add(1, f"if {user} in {users}: return {place if len(overrides) == 1 else f'{users}[{user}]'}")
         return loaded
 
     def key_of(self, depth: int, attribute: str, loaded: Loaded) -> tuple[str, Loaded]:
@@ -235,7 +243,7 @@ class _Flag(Draft):
         else:
             return f"{self.bind('g', partial(bits, generation, salt))}({user})"
         # Never text beyond ASCII: mmh3 5.3 crashes the process at a lone surrogate.
-        return f"(hash32({text}, 0, False) if {shorter} else {self.bind('g', partial(bits, generation, salt))}({user}))"
+        return f"(hash32({text}, 0, False) if {shorter} else {self.odd(bits, generation, salt, user)})"
 
 
 def _text(value: Any) -> str:

@@ -82,7 +82,7 @@ class Engine:
         types = {name: attribute.type for name, attribute in head.attributes.items()}
         self._scope = Scope(head.bucketing, types, flags, segments)
         self._entries: dict[str, Function] = {}
-        self._functions: dict[tuple[str, str], Function] = {}
+        self._functions: dict[str, dict[str, Function]] = {"flag": {}, "segment": {}}
         self._infos: dict[str, FlagInfo | None] = {}
 
     @classmethod
@@ -141,7 +141,6 @@ class Engine:
         key: str,
         context: Mapping[str, Any],
         now: float,
-        *,
         default: Any = None,
         preview: Mapping[str, str] | None = None,
     ) -> Resolution:
@@ -222,9 +221,9 @@ class Engine:
 
     def _function(self, kind: str, name: str, stack: tuple[tuple[str, str], ...], eager: bool) -> Function | None:
         """The function of a flag or segment; None where it, or one it calls, would have to be compiled first."""
-        me = (kind, name)
-        if me in self._functions:
-            return self._functions[me]
+        me, known = (kind, name), self._functions[kind]
+        if name in known:
+            return known[name]
         if me in stack or len(stack) > _DEEPEST:
             raise Unsaid
         if kind == "flag":
@@ -238,7 +237,7 @@ class Engine:
                 return None
         made = runtime.function(draft.source(), draft.constants, eager=eager)
         if made is not None:
-            self._functions[me] = made
+            known[name] = made
         return made
 
 

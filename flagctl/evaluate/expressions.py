@@ -1,13 +1,12 @@
 """Conditions of a snapshot as Python expressions, and the function around them while it is written.
 
-Where a value has the type that an operator expects, it is compared on the spot; every other value is left to
-`operators`, so that there is one opinion about odd ones.
+A variable holds text or None, or a number or None, once it is read; what is neither is left to `operators`, so that
+there is one opinion about odd values.
 """
 
 from __future__ import annotations
 
-from collections.abc import Container, Mapping
-from functools import partial
+from collections.abc import Callable, Container, Mapping
 from typing import Any
 
 import msgspec
@@ -19,9 +18,9 @@ from flagctl.model.condition import OPERATORS
 _DEEPEST = 30
 _LONGEST_PATH = 10
 Loaded = frozenset[str]
-"""The attributes whose variable holds their value at some point of the source."""
+"""The variables that hold the value of an attribute at some point of the source."""
 NOTHING: Loaded = frozenset()
-_COMPARE = {"gt": ">", "gte": ">=", "lt": "<", "lte": "<=", "before": "<", "after": ">", "eq": "=="}
+_COMPARE = {"gt": ">", "gte": ">=", "lt": "<", "lte": "<=", "eq": "=="}
 
 
 class Unsaid(Exception):  # noqa: N818 - nothing is wrong for whoever asks
@@ -44,6 +43,20 @@ class Link(msgspec.Struct, frozen=True):
     name: str
 
 
+class Odd:
+    """What a function does with odd values. One object for all of them: each default costs every call a nanosecond,
+    a longer call makes the jumps over it longer, and thousands of small objects cost the collector."""
+
+    __slots__ = ("calls",)
+
+    def __init__(self, calls: tuple[Any, ...]) -> None:
+        self.calls = calls
+
+    def __call__(self, place: int, value: Any) -> Any:
+        function, one, other = self.calls[3 * place : 3 * place + 3]
+        return function(one, other, value)
+
+
 class Draft:
     """A function while it is written. `constants` stand for `names` in order; a Link becomes a function before use."""
 
@@ -53,8 +66,9 @@ class Draft:
         self.names: list[str] = []
         self.constants: list[Any] = []
         self.links: dict[int, None] = {}
+        self.rare: list[Any] = []
         self.known: dict[tuple[str, Any], str] = {}
-        self.variables: dict[str, str] = {}
+        self.variables: dict[tuple[str, str], str] = {}
         self.reads = False
         self.parameters = parameters
 
@@ -68,6 +82,11 @@ class Draft:
         self.names.append(name)
         self.constants.append(constant)
         return name
+
+    def odd(self, function: Callable[[Any, Any, Any], Any], one: Any, other: Any, value: str) -> str:
+        """The expression of function(one, other, value), for values that seldom come."""
+        self.rare += (function, one, other)
+        return f"odd({len(self.rare) // 3 - 1}, {value})"
 
     def once(self, letter: str, constant: Any) -> str:
         """The name of a hashable constant, the same one whenever it is asked for."""
@@ -83,7 +102,10 @@ class Draft:
         return found
 
     def source(self) -> str:
-        """The whole function."""
+        """The whole function, when all of its body is written."""
+        if self.rare:
+            self.names.append("odd")
+            self.constants.append(Odd(tuple(self.rare)))
         head = [f"def answer({', '.join([self.parameters, *self.names])}):"]
         if self.reads:
             head.append("    if type(ctx) is not dict: ctx = mapping(ctx)")
@@ -140,20 +162,26 @@ class Draft:
 
     def test(self, name: str, operator: str, wanted: Any, loaded: frozenset[str]) -> tuple[str, Loaded]:
         """An operator on an attribute: (expression, loaded)."""
-        variable = self.variables.setdefault(name, f"v{len(self.variables)}")
-        value = variable if name in loaded else f"({variable} := {self.path(name)})"
-        loaded = loaded if name in loaded else loaded | {name}
-        if operator == "exists":
-            if type(wanted) is not bool:
-                raise Unsaid
-            return f"({value} {'is not' if wanted else 'is'} None)", loaded
-        fast = self.fast(operator, wanted, variable, self.scope.types.get(name, ""))
-        slow = f"{self.bind('t', partial(matches, operator, wanted=wanted))}({variable})"
-        if fast is None:
-            return f"({value} is not None and {slow})", loaded
-        guard, text = fast
-        guard = guard.replace("VALUE", value, 1)
-        return f"({text} if {guard} else {variable} is not None and {slow})", loaded
+        wanted = tuple(wanted) if type(wanted) is list else wanted
+        kind, text = self.compared(operator, wanted)
+        v = self.variables.setdefault((kind, name), f"v{len(self.variables)}")
+        text = text.replace("VALUE", v)
+        first = v not in loaded
+        value = f"{v} := {self.path(name)}" if first else v
+        match kind:
+            case "text" | "number" if not first:
+                text = f"{v} is not None and {text}"
+            case "text":
+                text = f"(type({value}) is str or {v} is not None and ({v} := text({v})) is not None) and {text}"
+            case "number":
+                real = f" or type({v}) is float and {v} - {v} == 0" if self.scope.types.get(name) == "number" else ""
+                odd = f"{v} is not None and ({v} := number({v})) is not None"
+                text = f"(type({value}) is int{real} or {odd}) and {text}"
+            case "given":
+                text = f"({value}) {text}"
+            case _:
+                text = f"({value}) is not None and {self.odd(_test, operator, wanted, v)}"
+        return f"({text})", loaded | {v} if first else loaded
 
     def path(self, name: str) -> str:
         """The value of an attribute; dots walk into objects."""
@@ -167,56 +195,56 @@ class Draft:
             text = f"(i.get({key}) if type(i := {text}) is dict else find(i, {key}))"
         return text
 
-    def fast(self, operator: str, wanted: Any, v: str, declared: str) -> tuple[str, str] | None:
-        """(guard, expression) for values of the very type that is expected; VALUE stands for the value in the guard."""
+    def compared(self, operator: str, wanted: Any) -> tuple[str, str]:
+        """What an operator compares: "text", "number", whether there is any ("given"), or none of these; and how."""
         spec = OPERATORS[operator]
         basic, negated = spec.negates or operator, bool(spec.negates)
         match spec.takes:
-            case "scalar" | "scalars" if spec.on == "scalar":
-                return self.fast_scalar([wanted] if spec.takes == "scalar" else wanted, v, negated, declared)
-            case "texts":
-                if type(wanted) is not list or not all(type(one) is str for one in wanted):
+            case "bool":
+                if type(wanted) is not bool:
                     raise Unsaid
-                return ("type(VALUE) is str", self.fast_text(basic, wanted, v, negated)) if wanted else None
-            case "number" | "time":
+                return "given", "is not None" if wanted else "is None"
+            case "scalar" | "scalars" if spec.on == "scalar":
+                return self.equal((wanted,) if spec.takes == "scalar" else wanted, negated)
+            case "texts":
+                if type(wanted) is not tuple or not all(type(one) is str for one in wanted):
+                    raise Unsaid
+                return "text", self.part(basic, wanted, negated)
+            case "number":
                 if type(wanted) not in (int, float) or not is_number(wanted):
                     raise Unsaid
-                text = f"{v} {_COMPARE[basic]} {self.bind('w', wanted)}"
-                return _number_guard(v, declared), text
-            case "version":
-                key = semver.key(wanted)
-                if key is None:
-                    return None
+                return "number", f"VALUE {_COMPARE[basic]} {self.bind('w', wanted)}"
+            case "version" if (key := semver.key(wanted)) is not None:
                 sign = _COMPARE[basic.removeprefix("semver_")]
-                text = f"(s := versions.get({v}) or version({v})) is not None and s {sign} {self.bind('w', key)}"
-                return "type(VALUE) is str", text
-        return None
+                found = "(s := versions.get(VALUE) or version(VALUE))"
+                return "text", f"{found} is not None and s {sign} {self.bind('w', key)}"
+        return "", ""
 
-    def fast_scalar(self, wanted: Any, v: str, negated: bool, declared: str) -> tuple[str, str] | None:
-        """Equality, with those of the wanted values that are of one type."""
-        if type(wanted) is not list:
+    def equal(self, wanted: Any, negated: bool) -> tuple[str, str]:
+        """Equality, where all that is wanted is text or all is numbers."""
+        if type(wanted) is not tuple:
             raise Unsaid
-        texts = [one for one in wanted if type(one) is str]
-        numbers = [one for one in wanted if type(one) in (int, float) and is_number(one)]
-        guard = "type(VALUE) is str" if texts else _number_guard(v, declared) if numbers else "type(VALUE) is bool"
-        alike = texts or numbers or [one for one in wanted if type(one) is bool]
-        if not alike:
-            return None
-        if len(alike) == 1:
-            return guard, f"{v} {'!=' if negated else '=='} {self.bind('w', alike[0])}"
-        return guard, f"{v} {'not in' if negated else 'in'} {self.bind('w', frozenset(alike))}"
+        if all(type(one) is str for one in wanted):
+            kind = "text"
+        elif all(type(one) in (int, float) and is_number(one) for one in wanted):
+            kind = "number"
+        else:
+            return "", ""
+        if len(wanted) == 1:
+            return kind, f"VALUE {'!=' if negated else '=='} {self.bind('w', wanted[0])}"
+        if not wanted:
+            return "", ""
+        return kind, f"VALUE {'not in' if negated else 'in'} {self.bind('w', frozenset(wanted))}"
 
-    def fast_text(self, operator: str, wanted: list[str], v: str, negated: bool) -> str:
+    def part(self, operator: str, wanted: tuple[str, ...], negated: bool) -> str:
         """A test of parts of a text."""
         if operator != "contains":
             method = "startswith" if operator == "starts_with" else "endswith"
-            return f"{'not ' if negated else ''}{v}.{method}({self.bind('w', tuple(wanted))})"
+            return f"{'not ' if negated else ''}VALUE.{method}({self.bind('w', wanted)})"
         if len(wanted) > 1:
-            return f"{'not ' if negated else ''}any(map({v}.__contains__, {self.bind('w', tuple(wanted))}))"
-        return f"{self.bind('w', wanted[0])} {'not in' if negated else 'in'} {v}"
+            return f"{'not ' if negated else ''}any(map(VALUE.__contains__, {self.bind('w', wanted)}))"
+        return f"{self.bind('w', wanted[0])} {'not in' if negated else 'in'} VALUE"
 
 
-def _number_guard(v: str, declared: str) -> str:
-    if declared == "number":
-        return f"type(VALUE) is int or type({v}) is float and {v} - {v} == 0"  # which of infinity is NaN
-    return "type(VALUE) is int"
+def _test(operator: str, wanted: Any, value: Any) -> bool:
+    return matches(operator, value, wanted)

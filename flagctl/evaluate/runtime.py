@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import linecache
+import math
 from bisect import bisect_right
 from collections.abc import Mapping
 from functools import partial
@@ -12,6 +13,7 @@ from typing import Any
 import mmh3
 
 from flagctl.evaluate.bucket import key_text
+from flagctl.evaluate.expressions import Unsaid
 from flagctl.model import semver
 
 _MOST_CODES = 4096
@@ -54,6 +56,35 @@ def _mapping(context: object) -> Mapping[str, Any]:
     return context if isinstance(context, Mapping) else {}
 
 
+_OF_TEXT = ("__eq__", "__contains__", "__len__")
+_OF_NUMBERS = ("__eq__", "__lt__", "__le__", "__gt__", "__ge__")
+
+
+def _text(value: object) -> str | None:
+    """A value that is no plain text: None, or the text of a class made from it, such as an Enum."""
+    if not isinstance(value, str):
+        return None
+    _refuse_opinions(value, str, _OF_TEXT)
+    return str.__str__(value)
+
+
+def _number(value: object) -> float | None:
+    """The same of numbers; those without end are none."""
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        return None
+    if isinstance(value, int):
+        _refuse_opinions(value, int, _OF_NUMBERS)
+        return int.__index__(value)
+    _refuse_opinions(value, float, _OF_NUMBERS)
+    return float.__float__(value) if math.isfinite(value) else None
+
+
+def _refuse_opinions(value: object, base: type, methods: tuple[str, ...]) -> None:
+    """The readable evaluator may ask what has its own idea of comparing."""
+    if type(value) is not base and any(getattr(type(value), name) is not getattr(base, name) for name in methods):
+        raise Unsaid
+
+
 def _version(text: str) -> semver.Key | None:
     """As `semver.key`; short ones are remembered, for a service sees the same few over and over."""
     key = semver.key(text)
@@ -72,6 +103,8 @@ _NAMES: dict[str, Any] = {
     "hash32": mmh3.hash,
     "key": key_text,
     "mapping": _mapping,
+    "number": _number,
+    "text": _text,
     "version": _version,
     "versions": _versions,
 }
