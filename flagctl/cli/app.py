@@ -30,6 +30,7 @@ COMMANDS: dict[str, dict[str, str]] = {
         "why": "Say when somebody's answer changed, and what did it.",
         "bisect": "Find the commit that changed somebody's answer.",
         "drift": "Show how far each environment lags behind the one it is promoted from.",
+        "simulate": "Show the split that a flag gives, among people who do not exist.",
         "test": "Run the expectations in flags/tests.",
         "build": "Compile an environment to a snapshot.",
         "status": "Show what is live where, and how far it lags behind.",

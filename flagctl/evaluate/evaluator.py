@@ -68,7 +68,7 @@ class Evaluator:
         traffic then admit. trace: where to note each step.
         """
         try:
-            evaluation = _Evaluation(self._snapshot, context, now, preview or {}, bucket, trace)
+            evaluation = Evaluation(self._snapshot, context, now, preview or {}, bucket, trace)
             answer = evaluation.answer(key, Place(key))
         except Exception as error:
             answer = _broken(f'the snapshot can\'t answer "{key}"', error)
@@ -77,7 +77,7 @@ class Evaluator:
     def matches_segment(self, name: str, context: Mapping[str, Any], now: float, trace: Trace | None = None) -> bool:
         """Whether a context belongs to a segment; to one that the snapshot lacks, or breaks in, nobody does."""
         try:
-            evaluation = _Evaluation(self._snapshot, context, now, {}, None, trace)
+            evaluation = Evaluation(self._snapshot, context, now, {}, None, trace)
             return evaluation.in_segment(name, Place("", name))
         except Exception:
             return False
@@ -91,7 +91,7 @@ def _broken(what: str, error: Exception) -> Resolution:
 _CIRCLE = Resolution(None, None, "ERROR", "GENERAL", "flags require each other in a circle")
 
 
-class _Evaluation:
+class Evaluation:
     """One question: a context and a time, for a flag and everything it requires."""
 
     def __init__(

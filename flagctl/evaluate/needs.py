@@ -9,19 +9,20 @@ from flagctl.model.condition import TARGETING_KEY
 
 
 class Needs:
-    """attributes: all that are read; keys: those of them that are hashed or looked up in `overrides`.
+    """attributes: all that are read; tested: those of them that conditions ask for; keys: those that are hashed
+    or looked up in `overrides`.
 
     trouble: why the flag can't be answered: something behind it is not there or leads back to itself; else "".
     """
 
     def __init__(self, snapshot: Mapping[str, Any], key: str) -> None:
-        self.attributes: set[str] = set()
+        self.tested: set[str] = set()
         self.keys: set[str] = set()
         self.trouble = ""
         self._snapshot = snapshot
         self._seen: dict[tuple[str, str], bool] = {}
         self._visit("flag", key)
-        self.attributes |= self.keys
+        self.attributes = self.tested | self.keys
 
     def _visit(self, kind: str, name: str) -> None:
         """Go through a flag or a segment once; `_seen` says whether that is done."""
@@ -49,7 +50,7 @@ class Needs:
         for condition in conditions:
             match condition:
                 case {"attribute": name}:
-                    self.attributes.add(name)
+                    self.tested.add(name)
                 case {"segment": name}:
                     self._visit("segment", name)
                 case {"not": member}:
