@@ -212,7 +212,7 @@ def test_approvals_come_from_who_knows_them() -> None:
         {"f": HALF}, {}, approve=lambda part, sides: [Approval(who=("sre",), why=f"{part.name} is protected")]
     )
     assert made.environments[0].approvals == (Approval(who=("sre",), why="production is protected"),)
-    assert "needs approval by sre: production is protected" in markdown.comment(made)
+    assert "needs 1 approval by sre: production is protected" in markdown.comment(made)
 
 
 def test_a_comment_never_outgrows_githubs_limit_and_keeps_the_worst() -> None:

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from flagctl.history.git import Git
     from flagctl.model.repository import Attribute
-    from flagctl.plan.plan import Approve, Count, Plan
+    from flagctl.plan.plan import Count, Plan, Sides
     from flagctl.plan.population import Tally, Work
     from flagctl.project import Project
 
@@ -68,13 +68,13 @@ def plan(
     until: float | None,
     environment: str | None,
     population: Path | None,
-    approve: Approve | None = None,
-) -> tuple[Plan, str]:
-    """The plan, and what is odd about what was compared. Raises UsageError, OutsideError."""
+) -> tuple[Plan, Sides, str]:
+    """The plan, what it compares, and what is odd about that. Raises UsageError, OutsideError."""
     from flagctl.check.run import check
     from flagctl.history.git import Git
     from flagctl.history.travel import CommitTree
     from flagctl.model.repository import require_environment
+    from flagctl.plan.approve import needed
     from flagctl.plan.plan import Sides, make
 
     git = Git(project.root)
@@ -86,17 +86,18 @@ def plan(
             known = {**after.repository.settings.environments, **before.repository.settings.environments}
             require_environment(environment, known)
         problems = check(before, now), check(after, now)
+    trees = Sides(before.repository, after.repository, problems)
     made = make(
-        Sides(before.repository, after.repository, problems),
+        trees,
         now=now,
         base=sides.names[0],
         head=sides.names[1],
         until=until,
         environment=environment,
         count=None if population is None else _counter(project, population, after.repository.attributes, now),
-        approve=approve,
+        approve=lambda part, both: needed(part, both, now),
     )
-    return made, sides.note
+    return made, trees, sides.note
 
 
 def _counter(project: Project, path: Path, attributes: Mapping[str, Attribute], now: float) -> Count:

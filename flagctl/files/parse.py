@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from flagctl.files import policy
 from flagctl.files.convert import Converter
 from flagctl.model.condition import OPERATORS, TARGETING_KEY, AllOf, AnyOf, Condition, InSegment, Not, Test
 from flagctl.model.flag import (
@@ -96,9 +97,10 @@ def segment(data: dict[str, Any], name: str, path: str) -> tuple[Segment | None,
 
 def settings(data: dict[str, Any], path: str) -> tuple[Settings | None, list[Problem]]:
     """The data of `flags/flagctl.yaml`."""
+    convert = Converter(path, boolean=False)
     environments = {}
     for name, said in data["environments"].items():
-        said = said or {}
+        said, where = said or {}, pointer("environments", name)
         environments[name] = EnvironmentSettings(
             name=name,
             promotes_from=said.get("promotes_from", ""),
@@ -108,9 +110,10 @@ def settings(data: dict[str, Any], path: str) -> tuple[Settings | None, list[Pro
             require_signed=said.get("require_signed", False),
             targets=tuple(map(_target, said.get("targets", ()))),
             break_glass=tuple(said.get("break_glass", ())),
+            approvals=policy.approvals(said.get("approvals"), f"{where}/approvals", convert),
+            freezes=policy.freezes(said.get("freeze", ()), f"{where}/freeze", convert),
         )
     check = data.get("check", {})
-    convert = Converter(path, boolean=False)
     found = Settings(
         environments=environments,
         bucketing=data.get("bucketing", "portable"),
@@ -123,6 +126,7 @@ def settings(data: dict[str, Any], path: str) -> tuple[Settings | None, list[Pro
             name: Audience(name=name, tags=tuple(said["tags"]), strip=tuple(said.get("strip", ())))
             for name, said in data.get("audiences", {}).items()
         },
+        teams=policy.teams(data.get("teams", {})),
     )
     return None if convert.problems else found, convert.problems
 

@@ -10,6 +10,7 @@ import msgspec
 from flagctl.errors import UsageError
 from flagctl.model.condition import Scalar
 from flagctl.model.flag import Flag, Segment
+from flagctl.model.policy import Approvals, Freeze, Team
 from flagctl.problems import did_you_mean
 
 Generation = Literal["portable", "flagd-2", "flagd-3"]
@@ -48,6 +49,8 @@ class EnvironmentSettings(msgspec.Struct, frozen=True, kw_only=True):
     require_signed: bool = False
     targets: tuple[Target, ...] = ()
     break_glass: tuple[str, ...] = ()
+    approvals: Approvals | None = None
+    freezes: tuple[Freeze, ...] = ()
 
 
 class Key(msgspec.Struct, frozen=True, kw_only=True):
@@ -86,6 +89,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     keys: tuple[Key, ...] = ()
     signing: KeySource = KeySource()
     audiences: dict[str, Audience] = {}
+    teams: dict[str, Team] = {}
 
 
 class Environment(msgspec.Struct, kw_only=True):

@@ -46,7 +46,9 @@ def _environment(part: EnvironmentPlan) -> dict[str, Any]:
     return {
         "environment": part.name,
         "protected": part.protected,
-        "approvals": [{"who": list(need.who), "why": need.why} for need in part.approvals],
+        "approvals": [
+            {"kind": need.kind, "count": need.count, "who": list(need.who), "why": need.why} for need in part.approvals
+        ],
         "segments": [{"name": name, "changes": _changes(changes)} for name, changes in part.segments.items()],
         "flags": [_flag(flag) for flag in part.flags],
     }

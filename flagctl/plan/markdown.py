@@ -84,8 +84,7 @@ def _environment(part: EnvironmentPlan, depth: tuple[int, int]) -> Iterator[str]
     yield f"### {text(part.name)}{' 🔒' if part.protected else ''}"
     yield ""
     for need in part.approvals:
-        who = f" by {text(' or '.join(need.who))}" if need.who else ""
-        yield f"* needs approval{who}: {text(need.why)}"
+        yield f"* {'🧊' if need.kind == 'freeze' else '✋'} {text(need.text)}"
     for name, changes in list(part.segments.items())[: max(lines, 1)]:
         yield f"* segment {code(name)}: {text('; '.join(change.words for change in changes))}"
     if part.flags and lines:

@@ -23,13 +23,24 @@ Document = Mapping[str, Any]
 
 
 class Approval(msgspec.Struct, frozen=True, kw_only=True):
-    """One approval that an environment's settings ask for, by the content of the change.
+    """One thing that an environment's settings ask for, by the content of the change.
 
-    who: teams and people of whom one has to approve; empty for anybody. why: in words.
+    kind: approvals, or that a freeze is over or overridden. count: how many approvals. who: teams and people whose
+    approvals count; empty for anybody's. why: in words.
     """
 
+    kind: Literal["approval", "freeze"] = "approval"
+    count: int = 1
     who: tuple[str, ...] = ()
     why: str
+
+    @property
+    def text(self) -> str:
+        """«2 approvals by sre or @ada: …»."""
+        if self.kind == "freeze":
+            return self.why
+        who = f" by {' or '.join(self.who)}" if self.who else ""
+        return f"needs {self.count} approval{'s' * (self.count != 1)}{who}: {self.why}"
 
 
 class FlagPlan(msgspec.Struct, frozen=True, kw_only=True):
@@ -43,6 +54,8 @@ class FlagPlan(msgspec.Struct, frozen=True, kw_only=True):
     status: Status
     file: str
     owner: str
+    kind: str
+    tags: tuple[str, ...]
     changes: tuple[Change, ...]
     because: tuple[str, ...]
     lints: tuple[Lint, ...]
@@ -142,8 +155,9 @@ def make(
             flags=tuple(sorted(flags, key=_worst)),
             segments={key: changes for key, changes in changed.items() if changes},
         )
-        if part.flags or part.segments:
-            made.append(msgspec.structs.replace(part, approvals=tuple(approve(part, sides)) if approve else ()))
+        part = msgspec.structs.replace(part, approvals=tuple(approve(part, sides)) if approve else ())
+        if part.flags or part.segments or part.approvals:
+            made.append(part)
     new_problems, fixed = _problems(*sides.problems, environment)
     return Plan(
         base=base,
@@ -212,6 +226,8 @@ def _flag(
         status="added" if old is None else "removed" if new is None else "changed" if changes else "touched",
         file=places[1].flag_files.get(key) or places[0].flag_files.get(key, ""),
         owner=some.owner.team,
+        kind=some.kind,
+        tags=some.tags,
         changes=changes,
         because=tuple(because),
         lints=lints(

@@ -55,7 +55,7 @@ def command(
     from flagctl.plan import document, markdown
 
     session = ctx.obj
-    made, note = planning.plan(
+    made, _, note = planning.plan(
         session.project(),
         base,
         head,

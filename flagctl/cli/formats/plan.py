@@ -62,8 +62,7 @@ def _environment(out: Output, part: EnvironmentPlan) -> None:
     said = f"{part.name}, protected" if part.protected else part.name
     out.data(out.style(said, "bold"), styled=True)
     for need in part.approvals:
-        who = f" by {' or '.join(need.who)}" if need.who else ""
-        out.data(f"  {out.style(f'needs approval{who}', 'yellow')}: {clean(need.why)}", styled=True)
+        out.data(f"  {out.style(need.text, 'yellow')}", styled=True)
     for name, changes in part.segments.items():
         for change in changes:
             out.data(f"  segment {name}: {change.words}")
