@@ -23,7 +23,7 @@ NAMES = [(name, text) for section in COMMANDS.values() for name, text in section
 
 @pytest.mark.parametrize(("name", "line"), NAMES)
 def test_the_table_of_commands_says_what_the_command_says_and_every_help_has_two_examples(name: str, line: str) -> None:
-    module = import_module(f"flagctl.cli.commands.{name}")
+    module = import_module(f"flagctl.cli.commands.{name.replace('-', '_')}")
     functions = getattr(module, "GROUP", None)
     if functions is None:
         functions = {name: module.command}

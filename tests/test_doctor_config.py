@@ -32,7 +32,8 @@ def test_doctor_finds_nothing_wrong_with_a_sound_repository(flagctl: Flagctl) ->
     assert [
         line.split()[:2] for line in lines if line.split()[1] not in ("flagctl", "packages") and line[0] != " "
     ] == [
-        ["ok", about] for about in ("git", "identity", "history", "work", "flags", "settings", "attributes", "targets")
+        ["ok", about]
+        for about in ("git", "identity", "history", "work", "merges", "flags", "settings", "attributes", "targets")
     ]
     assert "Ada Example <ada@example.com>" in done.stdout
     assert "production: file:published can be written to" in done.stdout

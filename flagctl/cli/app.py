@@ -51,6 +51,7 @@ COMMANDS: dict[str, dict[str, str]] = {
         "config": "Show the settings in force.",
         "key": "Make, list and rotate the keys that sign snapshots.",
         "doctor": "Look for what would stand in your way.",
+        "merge-driver": "Merge flag files by structure, in Git's own merges.",
         "completion": "Print a script that completes commands, environments and keys.",
         "tour": "See the whole loop in a temporary repository.",
     },
@@ -69,7 +70,7 @@ class LazyGroup(TyperGroup):
         """The command, built from its module's `command` function or `GROUP` of functions."""
         if cmd_name not in _HELP:
             return None
-        module = import_module(f"flagctl.cli.commands.{cmd_name}")
+        module = import_module(f"flagctl.cli.commands.{cmd_name.replace('-', '_')}")
         app = _typer()
         group = getattr(module, "GROUP", None)
         if group is None:

@@ -103,6 +103,17 @@ def _git(folder: Path) -> Iterator[Finding]:
     else:
         yield Finding("identity", "ok", f"commits are by {identity.rpartition('>')[0]}>")
     yield from _history(git)
+    yield from _merging(git)
+
+
+def _merging(git: Git) -> Iterator[Finding]:
+    from flagctl.history.driver import installed
+
+    if installed(git):
+        yield Finding("merges", "ok", "flag files merge by structure")
+    else:
+        hint = "flagctl merge-driver --install lets two people add rules to one flag without a conflict"
+        yield Finding("merges", "ok", "flag files merge line by line in this clone", hint)
 
 
 def _history(git: Git) -> Iterator[Finding]:

@@ -75,6 +75,8 @@ def load(raw: bytes, path: str) -> tuple[dict[str, Any] | None, list[Problem]]:
     if stairs := _STAIRS.search(raw):
         line = raw.count(b"\n", 0, stairs.end()) + 1
         return None, [*problems, Problem(rule="yaml-limits", message=_TOO_DEEP, file=path, line=line, column=1)]
+    if b"<<<<<<< " in raw and (unsettled := _unsettled(text, path)):
+        return None, [*problems, unsettled]
     suspect = _SUSPECT.search(raw) is not None
     if suspect and (found := _control_character(text, path)):
         return None, [*problems, found]
@@ -159,6 +161,23 @@ def _decode(raw: bytes, path: str) -> tuple[str | None, list[Problem]]:
             )
         )
     return text, problems
+
+
+def _unsettled(text: str, path: str) -> Problem | None:
+    """What Git or `flagctl merge-driver` left to be decided."""
+    found = re.search(r"^<<<<<<< (?:ours: )?(.*?)(?:\s+#.*)?\s*$", text, re.MULTILINE)
+    if found is None:
+        return None
+    named = found[0].startswith("<<<<<<< ours: ")
+    about = f" about {found[1]}" if named else ""
+    return Problem(
+        rule="merge-conflict",
+        message=f"a merge conflict{about} is not settled",
+        file=path,
+        hint="keep one of the two sides, and remove the lines that begin with <<<<<<<, ======= and >>>>>>>",
+        line=text.count("\n", 0, found.start()) + 1,
+        column=1,
+    )
 
 
 def _control_character(text: str, path: str) -> Problem | None:

@@ -74,8 +74,9 @@ tests:
 """
 
 GITATTRIBUTES = """\
-# The same bytes on every machine, whatever its line ends.
-/flags/**/*.yaml text eol=lf
+# The same bytes on every machine, whatever its line ends; flag files merge by structure where
+# `flagctl merge-driver --install` was run (`flagctl init` does), line by line elsewhere.
+/flags/**/*.yaml text eol=lf merge=flagctl
 /schema/*.json text eol=lf linguist-generated
 """
 

@@ -1,5 +1,6 @@
 """`flagctl init`."""
 
+import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -19,7 +20,7 @@ def command(
     """Start a flag repository, or complete one.
 
     Writes flags/ with settings, attributes and an example flag with its tests, schema/ for editors,
-    .gitattributes and .gitignore. What is there already is kept as it is.
+    .gitattributes and .gitignore, and tells Git how flag files merge. What is there already is kept as it is.
 
     \b
     Examples:
@@ -42,7 +43,12 @@ def command(
             out.warn(f"{file.path}: {file.advice}")
     if environments is not None and around == root:
         out.warn("flags/flagctl.yaml was there already, so --environments changed nothing", "add them to that file")
-    if not in_git(root):
+    if in_git(root):
+        from flagctl.history import driver
+        from flagctl.history.git import Git
+
+        driver.install(Git(root), sys.executable)
+    else:
         out.say(f"hint: Git is the database; `git init {root}` makes a repository of it")
     out.say(
         "next: flagctl check, flagctl test, flagctl new my-first-flag" if any(f.created for f in made) else "complete"
