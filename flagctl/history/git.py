@@ -111,7 +111,7 @@ class Git:
                 stderr=subprocess.DEVNULL,
             )
         except OSError as error:
-            raise OutsideError("Git could not be started", hint="is it installed, and on PATH?") from error
+            raise _unstarted(error) from error
 
     def look(self, *arguments: str, told: str = "") -> tuple[int, str, str]:
         """Exit code, stdout and stderr of a git command that only reads; `told` is its stdin."""
@@ -127,7 +127,7 @@ class Git:
                 check=False,
             )
         except OSError as error:
-            raise OutsideError("Git could not be started", hint="is it installed, and on PATH?") from error
+            raise _unstarted(error) from error
         return done.returncode, _text(done.stdout), _text(done.stderr)
 
     def read(self, *arguments: str) -> str:
@@ -226,6 +226,12 @@ class Git:
         if not any(line.startswith(("fatal:", "error:")) for line in err.splitlines()):
             raise RefusedError(f"a Git hook refused the commit: {_last(err or out)}", hint=err.strip())
         raise OutsideError(f"Git could not commit: {_last(err)}", hint=_instead(err))
+
+
+def _unstarted(error: OSError) -> OutsideError:
+    if isinstance(error, FileNotFoundError) and error.filename == "git":
+        return OutsideError("Git is not installed, or not on PATH", hint="apt install git")
+    return OutsideError(f"Git could not be started: {error}", hint="is it installed, and on PATH?")
 
 
 def message(subject: str, trailers: Sequence[tuple[str, str]]) -> str:
