@@ -51,9 +51,9 @@ def reading(files: str | Mapping[str, str]) -> Reading:
     return read_repository(TextTree({FLAG: files} if isinstance(files, str) else files))
 
 
-def problems(files: str | Mapping[str, str], now: float = NOW) -> list[Problem]:
-    """What `check` finds."""
-    return check(reading(files), now)
+def problems(files: str | Mapping[str, str], now: float = NOW, *, flagd: bool = False) -> list[Problem]:
+    """What `check` finds; what flagd can't say only where that is asked for."""
+    return [problem for problem in check(reading(files), now) if flagd or not problem.rule.startswith("flagd-")]
 
 
 def flag(rest: str = "", **head: str) -> str:

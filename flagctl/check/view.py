@@ -6,12 +6,16 @@ A file is walked once here, so that forty rules need not walk it forty times.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import TYPE_CHECKING
 
 from flagctl.check.facts import Facts
 from flagctl.model.condition import AllOf, AnyOf, Condition, InSegment, Not, Test
 from flagctl.model.flag import Flag, Outcome, Ramp, Rollout, Segment, Serve, Split
 from flagctl.model.repository import Environment, Repository
 from flagctl.problems import Problem
+
+if TYPE_CHECKING:
+    from flagctl.compile.flagd import Unsaid
 
 
 class View:
@@ -96,7 +100,7 @@ class FlagView(View):
 class EnvironmentView:
     """One environment with the views of all that it holds. `now` is seconds since the epoch."""
 
-    __slots__ = ("environment", "flags", "now", "repository", "segments")
+    __slots__ = ("_unsaid", "environment", "flags", "now", "repository", "segments")
 
     def __init__(self, environment: Environment, repository: Repository, now: float) -> None:
         self.environment = environment
@@ -104,6 +108,16 @@ class EnvironmentView:
         self.now = now
         self.flags = [FlagView(flag, self) for flag in environment.flags.values()]
         self.segments = [SegmentView(segment, self) for segment in environment.segments.values()]
+        self._unsaid: list[Unsaid] | None = None
+
+    @property
+    def unsaid(self) -> list[Unsaid]:
+        """What flagd can't say of it."""
+        if self._unsaid is None:
+            from flagctl.check.unsaid import unsaid
+
+            self._unsaid = unsaid(self)
+        return self._unsaid
 
     @property
     def complete(self) -> bool:

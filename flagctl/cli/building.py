@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import gc
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
@@ -21,12 +21,17 @@ if TYPE_CHECKING:
 
 
 class Built(msgspec.Struct, frozen=True):
-    """One environment's snapshot, or an audience's part of it, as canonical bytes, and a sentence about it."""
+    """One environment, or an audience's part of it, as canonical bytes, and sentences about it.
+
+    file: the name under which services look for it. notes: what to know of it, each with a hint.
+    """
 
     environment: str
     audience: str
+    file: str
     data: bytes
     text: str
+    notes: list[tuple[str, str]] = []
 
 
 class Build(msgspec.Struct, frozen=True):
@@ -36,12 +41,13 @@ class Build(msgspec.Struct, frozen=True):
     note: str
 
 
-def build(project: Project, environment: str | None, audience: str = "", *, now: float) -> Build:
+def build(project: Project, environment: str | None, audience: str = "", format: str = "snapshot", *,
+          now: float) -> Build:  # fmt: skip
     """Compile one environment, or (None) each of them, whole or the part for an audience.
 
     What is on disk is compiled, or the commit that the project stands at.
-    now: seconds since the epoch, for the check. Raises UsageError for an unknown environment or audience,
-    ProblemsError when one has errors.
+    format: snapshot or flagd. now: seconds since the epoch, for the check. Raises UsageError for an unknown
+    environment or audience, ProblemsError when one has errors.
     """
     from flagctl.compile.audience import subset
     from flagctl.compile.snapshot import digest, encode, snapshot
@@ -74,20 +80,42 @@ def build(project: Project, environment: str | None, audience: str = "", *, now:
         )
         if audience:
             document = subset(document, audiences[audience])
-        data = encode(document)
         of = f"of commit {head.commit[:12]}" if head else "of the work tree"
-        flags, segments = len(document["flags"]), len(document["segments"])
         title = f"{name} for {audience}" if audience else name
+        if format == "flagd":
+            built.append(_flagd(document, audience, f"{title} {of} for flagd"))
+            continue
+        data = encode(document)
+        flags, segments = len(document["flags"]), len(document["segments"])
         said = f"{title} {of}: {flags} flags, {segments} segments, {len(data):,} bytes"
-        built.append(Built(name, audience, data, f"{said}, {digest(data)}"))
+        built.append(Built(name, audience, "snapshot.json", data, f"{said}, {digest(data)}"))
     return Build(built, note)
 
 
+def _flagd(document: dict[str, Any], audience: str, title: str) -> Built:
+    from flagctl.compile.flagd import GRPC_LIMIT, definition
+    from flagctl.compile.snapshot import digest, encode
+
+    made = definition(document)
+    data = encode(made.document)
+    said = f"{title}: {len(made.document['flags'])} flags, {len(data):,} bytes, {digest(data)}"
+    left_out = sorted({unsaid.flag for unsaid in made.unsaid})
+    notes = []
+    if left_out:
+        notes.append((f"left out, for flagd can't say them: {', '.join(left_out)}", "flagctl check says why"))
+    if len(data) > GRPC_LIMIT:
+        text = (
+            f"{len(data):,} bytes are more than a gRPC message holds ({GRPC_LIMIT:,}): flagd's grpc:// sync will fail"
+        )
+        notes.append((text, "let services read it as a file or over HTTP, or raise that limit on both sides"))
+    return Built(document["environment"], audience, "flagd.json", data, said, notes)
+
+
 def place(output: Path, built: Built, *, only: bool) -> Path:
-    """Where a snapshot goes: into the file `output`, or as folders for services have it below the folder `output`."""
+    """Where it goes: into the file `output`, or as folders for services have it below the folder `output`."""
     if only and not output.is_dir():
         return output
-    return output / built.environment / built.audience / "snapshot.json"
+    return output / built.environment / built.audience / built.file
 
 
 def _stop_at_errors(reading: Reading, names: Sequence[str], now: float) -> None:

@@ -7,12 +7,12 @@ Segments and required flags are inlined, for flagd can't refer to others. What f
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 import msgspec
 
-from flagctl.compile.flagd_conditions import UnsayableError, listed, number, test
+from flagctl.compile.flagd_conditions import UnsayableError, listed, test
 from flagctl.compile.flagd_logic import Logic, both, choose, either, negate, var
 from flagctl.compile.flagd_outcomes import disabled, outcome, since
 from flagctl.model import times
@@ -49,12 +49,12 @@ class Definition(msgspec.Struct, frozen=True):
 
 def definition(snapshot: Mapping[str, Any]) -> Definition:
     """The flagd document of a snapshot; `snapshot.encode` makes its bytes."""
-    compiler = _Compiler(snapshot)
+    compiled = _Compiler(snapshot).flags
     flags: dict[str, Any] = {}
     unsaid: list[Unsaid] = []
     for key, flag in snapshot["flags"].items():
-        logic, missing = compiler.flag(key)
-        unsaid += [Unsaid(one.code, key, one.place, one.message) for one in missing]
+        logic, missing = compiled[key]
+        unsaid += [Unsaid(one.code, key, one.place, str(one)) for one in missing]
         if not missing:
             flags[key] = _flag(flag, logic)
     metadata = {"flagSetId": snapshot["environment"], "version": str(snapshot["version"])}
@@ -62,6 +62,33 @@ def definition(snapshot: Mapping[str, Any]) -> Definition:
         if snapshot[name] is not None:
             metadata[name] = snapshot[name]
     return Definition({"$schema": SCHEMA, "metadata": metadata, "flags": flags}, unsaid)
+
+
+def in_order(links: Mapping[str, Iterable[str]]) -> list[str]:
+    """The names, each after those that it leads to; in a circle after those that are not in it."""
+    found: dict[str, None] = {}
+    seen: set[str] = set()
+    waiting = list(links)
+    while waiting:
+        name = waiting[-1]
+        if name in seen or name not in links:
+            waiting.pop()
+            if name in links:
+                found[name] = None
+        else:
+            seen.add(name)
+            waiting += [other for other in links[name] if other not in seen]
+    return list(found)
+
+
+def _segments_in(conditions: Iterable[Mapping[str, Any]]) -> Iterator[str]:
+    for condition in conditions:
+        if "segment" in condition:
+            yield condition["segment"]
+        yield from _segments_in(condition.get("any", ()))
+        yield from _segments_in(condition.get("all", ()))
+        if "not" in condition:
+            yield from _segments_in([condition["not"]])
 
 
 def _flag(flag: Mapping[str, Any], logic: Logic) -> dict[str, Any]:
@@ -95,27 +122,22 @@ class _Compiler:
     def __init__(self, snapshot: Mapping[str, Any]) -> None:
         self.snapshot = snapshot
         self.flags: dict[str, tuple[Logic, list[UnsayableError]]] = {}
-        self.segments: dict[str, tuple[Logic, str, str]] = {}
+        self.segments: dict[str, tuple[Logic, list[UnsayableError]]] = {}
         self.sizes: dict[int, tuple[int, int]] = {}
-
-    def flag(self, key: str) -> tuple[Logic, list[UnsayableError]]:
-        """The expression that gives a flag's variant, and what in it can't be said."""
-        if key not in self.flags:
-            circle = UnsayableError("flagd-requires", "the flag requires itself", "/requires")
-            self.flags[key] = (False, [circle])
+        segments = snapshot["segments"]
+        for name in in_order({name: list(_segments_in(segment["when"])) for name, segment in segments.items()}):
             missing: list[UnsayableError] = []
-            logic = self._flag(key, self.snapshot["flags"][key], missing)
-            if not missing:
-                missing += self._too_large(logic)
-            self.flags[key] = (logic, missing)
-        return self.flags[key]
+            self.segments[name] = self.all(segments[name]["when"], "", missing), missing
+            measure(self.segments[name][0], self.sizes)
+        flags = snapshot["flags"]
+        for key in in_order({key: [need["flag"] for need in flag.get("requires", ())] for key, flag in flags.items()}):
+            missing = []
+            logic = self._flag(flags[key], missing)
+            self.flags[key] = logic, missing or list(self._too_large(logic))
 
-    def _flag(self, key: str, flag: Mapping[str, Any], missing: list[UnsayableError]) -> Logic:
+    def _flag(self, flag: Mapping[str, Any], missing: list[UnsayableError]) -> Logic:
         """The six steps of DESIGN 2.3 as one chain."""
         off = flag["off_variant"]
-        for name, value in flag["variants"].items():
-            with _noting(missing, pointer("variants", name)):
-                number(value)
         cases = [(either(disabled(flag), self._unmet(flag, missing)), off)]
         for variant in sorted(flag.get("overrides", ())):
             cases.append((listed(var(TARGETING_KEY), flag["overrides"][variant]), variant))
@@ -147,9 +169,10 @@ class _Compiler:
             required, variant = need["flag"], need["variant"]
             if required not in self.snapshot["flags"]:
                 return True
-            logic, lacking = self.flag(required)
+            circle = UnsayableError("flagd-requires", "it requires itself")
+            logic, lacking = self.flags.get(required, (False, [circle]))
             if lacking:
-                message = f"{required} can't be said in flagd: {lacking[0].message}"
+                message = f"{required} can't be said in flagd: {lacking[0]}"
                 missing.append(UnsayableError("flagd-requires", message, pointer("requires", index, "flag")))
             unmet = either(unmet, logic != variant if isinstance(logic, str) else {"!==": [logic, variant]})
         return unmet
@@ -161,14 +184,16 @@ class _Compiler:
     def one(self, condition: Mapping[str, Any], place: str, missing: list[UnsayableError]) -> Logic:
         """One condition, and those in it."""
         if "attribute" in condition:
-            with _noting(missing, place):
+            try:
                 return test(condition["attribute"], condition["op"], condition["value"])
-            return False
+            except UnsayableError as error:
+                missing.append(UnsayableError(error.code, str(error), f"{place}/{condition['op']}"))
+                return False
         if "segment" in condition:
             name = condition["segment"]
-            logic, code, message = self.segment(name)
-            if code:
-                missing.append(UnsayableError(code, f"segment {name}: {message}", f"{place}/segment"))
+            logic, lacking = self.segments.get(name, (False, []))
+            for one in lacking[:1]:
+                missing.append(UnsayableError(one.code, f"segment {name}: {one}", f"{place}/segment"))
             return logic
         if "any" in condition:
             members = enumerate(condition["any"])
@@ -177,16 +202,8 @@ class _Compiler:
             return self.all(condition["all"], f"{place}/all", missing)
         return negate(self.one(condition["not"], f"{place}/not", missing))
 
-    def segment(self, name: str) -> tuple[Logic, str, str]:
-        """A segment's expression, with code and message of the first thing in it that can't be said."""
-        if name not in self.segments:
-            missing: list[UnsayableError] = []
-            logic = self.all(self.snapshot["segments"][name]["when"], "", missing)
-            self.segments[name] = (logic, missing[0].code, missing[0].message) if missing else (logic, "", "")
-        return self.segments[name]
-
     def _too_large(self, logic: Logic) -> Iterator[UnsayableError]:
-        size, depth = self.measure(logic)
+        size, depth = measure(logic, self.sizes)
         if size > LARGEST_FLAG:
             message = f"written out for flagd it takes {size:,} bytes, more than {LARGEST_FLAG:,}"
             yield UnsayableError("flagd-size", message)
@@ -194,35 +211,25 @@ class _Compiler:
             message = f"written out for flagd it is {depth} expressions deep, more than {DEEPEST}"
             yield UnsayableError("flagd-size", message)
 
-    def measure(self, logic: Logic) -> tuple[int, int]:
-        """Bytes and depth of an expression, without writing it out: inlining can make it larger than any memory."""
-        if not isinstance(logic, (dict, list)):
-            return len(json.dumps(logic, ensure_ascii=False).encode()), 0
-        found = self.sizes.get(id(logic))
-        if found is None:
-            if isinstance(logic, dict):
-                ((operator, arguments),) = logic.items()
-                size, depth = self.measure(arguments)
-                found = size + len(operator) + 5, depth + 1
-            else:
-                sizes = [self.measure(member) for member in logic]
-                found = 1 + sum(size + 1 for size, _ in sizes), max((depth for _, depth in sizes), default=0)
-            self.sizes[id(logic)] = found
-        return found
 
+def measure(logic: Logic, known: dict[int, tuple[int, int]]) -> tuple[int, int]:
+    """Bytes and depth of an expression, without writing it out: inlining can make it larger than any memory.
 
-class _noting:  # noqa: N801
-    """Notes what is raised in its body as missing, at a place."""
-
-    def __init__(self, missing: list[UnsayableError], place: str) -> None:
-        self.missing = missing
-        self.place = place
-
-    def __enter__(self) -> None:
-        return None
-
-    def __exit__(self, kind: object, error: BaseException | None, traceback: object) -> bool:
-        if isinstance(error, UnsayableError):
-            self.missing.append(UnsayableError(error.code, error.message, self.place + error.place))
-            return True
-        return False
+    known: those of what was measured before, by its `id`; it must stay alive meanwhile.
+    """
+    if not isinstance(logic, (dict, list)):
+        return len(json.dumps(logic, ensure_ascii=False).encode()), 0
+    found = known.get(id(logic))
+    if found is None:
+        if isinstance(logic, dict):
+            ((operator, arguments),) = logic.items()
+            size, depth = measure(arguments, known)
+            found = size + len(operator) + 5, depth + 1
+        else:
+            sizes = [measure(member, known) for member in logic]
+            found = (
+                1 + max(len(sizes), 1) + sum(size for size, _ in sizes),
+                max((depth for _, depth in sizes), default=0),
+            )
+        known[id(logic)] = found
+    return found

@@ -22,9 +22,6 @@ from flagctl.compile.flagd_logic import (
 from flagctl.model import semver, times
 from flagctl.model.condition import OPERATORS, Scalar
 
-LARGEST = 2**53
-"""Beyond it engines whose numbers are all floating-point mistake an integer for its neighbour."""
-
 _FEW, _MANY = 3, 32
 _SEPARATORS = "|;,~^#"
 _SECOND = len("2026-12-01T09:00:00")
@@ -43,19 +40,20 @@ _VERSIONS = {"semver_eq": "=", "semver_gt": ">", "semver_gte": ">=", "semver_lt"
 class UnsayableError(Exception):
     """Something for which flagd has no words. Never leaves this room.
 
-    code: the check rule it belongs to. message: a sentence about it. place: where, below what was asked.
+    code: the check rule it belongs to. place: where in the flag, once that is known.
     """
 
     def __init__(self, code: str, message: str, place: str = "") -> None:
         super().__init__(message)
         self.code = code
-        self.message = message
         self.place = place
 
 
 def test(name: str, operator: str, wanted: Any) -> Logic:
     """One operator on an attribute. Raises UnsayableError."""
     value, reached = var(name), walked(name)
+    if OPERATORS[operator].takes == "pattern":
+        raise UnsayableError("flagd-regex", "flagd has no regular expressions")
     if operator == "exists":
         given = both(is_given(value), reached)
         return given if wanted else negate(given)
@@ -64,18 +62,10 @@ def test(name: str, operator: str, wanted: Any) -> Logic:
     return both(kind, reached, negate(holds)) if opposite else both(_once(kind, opposite or operator), holds, reached)
 
 
-def number(wanted: object) -> None:
-    """Raises UnsayableError for an integer that not every engine can hold."""
-    if isinstance(wanted, int) and not isinstance(wanted, bool) and abs(wanted) > LARGEST:
-        raise UnsayableError("flagd-number", f"{wanted} is beyond the integers that every flagd engine tells apart")
-
-
 def among(value: Logic, wanted: Sequence[Scalar]) -> Logic:
     """Equal to one of these, types included."""
     texts = [one for one in wanted if isinstance(one, str)]
     others = [one for one in wanted if not isinstance(one, str)]
-    for one in others:
-        number(one)
     rare = [one for one in others if isinstance(one, bool) or one in (0, 1)]
     numbers = [one for one in others if one not in (0, 1)]
     exact = [is_scalar_equal(value, one) for one in rare]
@@ -113,11 +103,8 @@ def _two_questions(value: Logic, operator: str, wanted: Any) -> tuple[Logic, Log
             values = wanted if operator == "in" else [wanted]
             return _kinds(value, values), among(value, values)
         case "string":
-            if operator == "matches":
-                raise UnsayableError("flagd-regex", "flagd has no regular expressions", f"/{operator}")
             return is_text(value), either(*(_has(value, operator, text) for text in wanted))
         case "number":
-            number(wanted)
             return is_number(value), {_COMPARISONS[operator]: [value, wanted]}
         case "datetime":
             return True, _time(value, operator, wanted)
@@ -180,7 +167,6 @@ def _includes(value: Logic, operator: str, wanted: Any) -> Logic:
 
 
 def _member(value: Logic, wanted: Scalar) -> Logic:
-    number(wanted)
     if isinstance(wanted, str):
         return {"in": [wanted, value]}
     return {"some": [value, is_scalar_equal(var(""), wanted)]}

@@ -17,6 +17,10 @@ NOW: Logic = {"var": "$flagd.timestamp"}
 _ONE_IS_NOT_TRUE: Logic = {"!==": [1, True]}
 """Said by every engine but Python's, where `1 == True`: what stands behind it under `or` is for that engine alone."""
 
+_FLAT = 8
+"""Members up to which one `and` or `or` within another is dissolved: what is inlined again and again must be shared."""
+_TOO_MANY = range(_FLAT + 1)
+
 
 def var(name: str) -> Logic:
     """An attribute's value, null where there is none; dots walk into objects."""
@@ -29,7 +33,7 @@ def both(*members: Logic) -> Logic:
     for member in members:
         if member is False:
             return False
-        if isinstance(member, dict) and "and" in member:
+        if isinstance(member, dict) and len(member.get("and", _TOO_MANY)) <= _FLAT:
             found += member["and"]
         elif member is not True:
             found.append(member)
@@ -42,7 +46,7 @@ def either(*members: Logic) -> Logic:
     for member in members:
         if member is True:
             return True
-        if isinstance(member, dict) and "or" in member:
+        if isinstance(member, dict) and len(member.get("or", _TOO_MANY)) <= _FLAT:
             found += member["or"]
         elif member is not False:
             found.append(member)

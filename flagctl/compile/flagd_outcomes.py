@@ -122,6 +122,6 @@ def disabled(flag: Mapping[str, Any]) -> Logic:
     off: Logic = not flag["enabled"]
     for entry in flag.get("schedule", ()):
         if "enabled" in entry:
-            due = since(entry["at"])
-            off = both(off, negate(due)) if entry["enabled"] else either(due, off)
+            at = entry["at"]
+            off = both(off, {"<": [NOW, at]}) if entry["enabled"] else either(since(at), off)
     return either(since(flag["expires_at"]), off) if "expires_at" in flag else off
