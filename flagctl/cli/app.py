@@ -32,7 +32,7 @@ COMMANDS: dict[str, dict[str, str]] = {
         "drift": "Show how far each environment lags behind the one it is promoted from.",
         "simulate": "Show the split that a flag gives, among people who do not exist.",
         "test": "Run the expectations in flags/tests.",
-        "build": "Compile an environment to a snapshot.",
+        "build": "Compile an environment to a snapshot, or to a flag definition for flagd.",
         "status": "Show what is live where, and how far it lags behind.",
         "verify": "Prove that what is published is what its commit says.",
         "target": "List targets, and check that each can be used.",
