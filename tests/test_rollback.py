@@ -38,7 +38,7 @@ def edited(repo: Path, git: GitRun, path: str, *pairs: tuple[str, str], message:
 
 def back(repo: Path, key: str = "", environment: str = "", to: str = "", undo: str = "") -> tuple[Rollback, Changed]:
     project = Project(repo)
-    wanted = rollback(project, Git(repo), key, environment, to, undo)
+    wanted = rollback(project, Git(repo), key, environment, to, undo, NOW)
     assert not wanted.conflicts
     done = apply(
         project, wanted.texts, message=wanted.subject, trailers=wanted.trailers, reason="r", commit=True, dry_run=False,
@@ -178,8 +178,8 @@ def test_undo_of_a_merge_takes_back_what_it_brought_and_of_one_flag_only_that(re
         (("wishlist-gallery", "development"), "only one version"),
         (("wishlist-gallery", "development", "7"), "there is no version 7"),
         (("wishlist-gallery", "development", "v0"), "there is no version 0"),
-        (("wishlist-gallery", "development", "nonsense"), "is no commit, branch or tag"),
-        (("wishlist-gallery", "development", "1999-01-01"), "no commit is as old as 1999-01-01"),
+        (("wishlist-gallery", "development", "nonsense"), "is neither a revision nor a date"),
+        (("wishlist-gallery", "development", "1999-01-01"), "there was no commit yet at 1999"),
         (("", "development"), "--to is missing"),
         (("", "nowhere", "HEAD"), "there was no nowhere at"),
         (("wishlist-gallery", ""), "--environment is missing"),

@@ -1,12 +1,10 @@
-"""The person whom a question about the past is about, and how far back it goes."""
+"""The person whom a question about the past is about."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from flagctl.errors import UsageError
-from flagctl.model import times
 from flagctl.model.repository import require_environment
 
 if TYPE_CHECKING:
@@ -32,15 +30,3 @@ def person(
     for warning, hint in warnings:
         session.out.warn(warning, hint)
     return context if user is None else {**context, "targetingKey": user}
-
-
-def moment_ago(text: str, now: float) -> float:
-    """When something began: a time, a date, or `30d` for so long before now; "" is the beginning of all."""
-    if not text:
-        return 0
-    if (ago := times.duration(text)) is not None:
-        return now - ago
-    found = times.seconds(text)
-    if found is None:
-        raise UsageError(f'"{text}" is no time', hint="2026-11-01T09:00:00Z, a date, or 30d for thirty days ago")
-    return found

@@ -13,10 +13,9 @@ from flagctl.files import edit
 from flagctl.files.become import become
 from flagctl.files.merge import Conflict, merge
 from flagctl.files.walk import Tree, classify, find
-from flagctl.history import pasts
+from flagctl.history import moment, pasts
 from flagctl.history.change import Texts, text_of
 from flagctl.history.travel import CommitTree
-from flagctl.model import times
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -56,7 +55,7 @@ class Rollback(msgspec.Struct, frozen=True, kw_only=True):
         return [path for path, text in self.texts.items() if text is None]
 
 
-def rollback(project: Project, git: Git, key: str, environment: str, to: str, undo: str) -> Rollback:
+def rollback(project: Project, git: Git, key: str, environment: str, to: str, undo: str, now: float) -> Rollback:
     """What is asked for, in whichever form; raises UsageError when that makes no sense."""
     if undo and to:
         raise UsageError("--undo takes back one commit; --to goes back to a state", hint="say one of the two")
@@ -65,16 +64,16 @@ def rollback(project: Project, git: Git, key: str, environment: str, to: str, un
     if not environment:
         raise UsageError("--environment is missing", hint=f"flagctl rollback {key or 'KEY'} -e production".strip())
     if key:
-        return of_flag(project, git, environment, key, to)
+        return of_flag(project, git, environment, key, to, now=now)
     if not to:
         raise UsageError(
             "--to is missing: which state of the whole environment",
             hint=f"flagctl rollback -e {environment} --to 2026-11-01",
         )
-    return of_environment(project, git, environment, to)
+    return of_environment(project, git, environment, to, now=now)
 
 
-def of_flag(project: Project, git: Git, environment: str, key: str, to: str = "") -> Rollback:
+def of_flag(project: Project, git: Git, environment: str, key: str, to: str = "", *, now: float) -> Rollback:
     """One flag as it was at a version (`3`, `v3`), a revision or a date; "": at the version before.
 
     Raises UsageError when there was no such flag then.
@@ -82,7 +81,7 @@ def of_flag(project: Project, git: Git, environment: str, key: str, to: str = ""
     head = git.resolve("HEAD")
     versions = pasts.versions(git, head, environment, key)
     version = _version(versions, to)
-    commit = version.commit if version else moment(git, to)
+    commit = version.commit if version else moment.at(git, to, now).commit
     with CommitTree(git, commit) as tree:
         then = find(tree, environment, key)
         said = f"version {version.number} ({commit[:10]})" if version else commit[:10]
@@ -98,9 +97,9 @@ def of_flag(project: Project, git: Git, environment: str, key: str, to: str = ""
     )
 
 
-def of_environment(project: Project, git: Git, environment: str, to: str) -> Rollback:
+def of_environment(project: Project, git: Git, environment: str, to: str, *, now: float) -> Rollback:
     """All flags and segments of an environment as they were at a revision or a date, also those gone since."""
-    commit = moment(git, to)
+    commit = moment.at(git, to, now).commit
     with CommitTree(git, commit) as tree:
         before = set(tree.paths(f"flags/{environment}"))
         if not before:
@@ -166,17 +165,6 @@ def merged(base: str | None, ours: str | None, theirs: str | None) -> tuple[str 
     if done.data is UNSET:
         return None, done.conflicts
     return become(ours or theirs or "", done.data, theirs or ""), done.conflicts
-
-
-def moment(git: Git, text: str) -> str:
-    """The commit that a revision names, or that a date or a time finds: the last one at or before it."""
-    seconds = times.seconds(text)
-    if seconds is None:
-        return git.resolve(text)
-    found = git.read("rev-list", "-1", "--first-parent", f"--before={times.text(seconds)}", "HEAD").strip()
-    if not found:
-        raise UsageError(f"no commit is as old as {text}", hint="flagctl log shows commits")
-    return found
 
 
 def gone(error: ProblemsError, subject: str) -> RefusedError | None:

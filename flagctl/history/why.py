@@ -18,7 +18,8 @@ from flagctl.evaluate.evaluator import Evaluator
 from flagctl.files.repository import needs, read_closure
 from flagctl.files.understand import understand
 from flagctl.files.walk import SETTINGS, classify
-from flagctl.history.states import Author, StateTree, Step, authors, listing, steps
+from flagctl.history.states import StateTree, Step, listing, steps
+from flagctl.history.touches import Commit, commits
 from flagctl.history.travel import Blobs
 from flagctl.model import times, words
 from flagctl.problems import did_you_mean
@@ -77,7 +78,7 @@ class Story(msgspec.Struct, frozen=True, kw_only=True):
     first: Answer
     last: Answer
     transitions: tuple[Transition, ...]
-    about: dict[str, Author]
+    about: dict[str, Commit]
     versions: int
     whole: bool
 
@@ -202,15 +203,16 @@ def why(git: Git, environment: str, key: str, context: Mapping[str, Any], since:
         first, last = course.answer(0, context, starts[0]), course.answer(len(states) - 1, context, until)
     finally:
         course.blobs.close()
-    about = authors(git, [cause.commit for transition in found for cause in transition.causes if cause.commit])
+    made = [cause.commit for transition in found for cause in transition.causes if cause.commit]
     return Story(
-        first=first, last=last, transitions=tuple(found), about=about, versions=len(states) - 1, whole=whole
+        first=first, last=last, transitions=tuple(found),
+        about={one.commit: one for one in commits(git, made)}, versions=len(states) - 1, whole=whole
     )  # fmt: skip
 
 
 def bisect(
     git: Git, environment: str, key: str, context: Mapping[str, Any], good: str, bad: str, now: float | None
-) -> tuple[Transition, Author]:
+) -> tuple[Transition, Commit]:
     """The commit between two revisions that changed a person's answer, all asked at one time (None: that of `bad`).
 
     Where several did, one of them. Raises UsageError when the answer is the same at both.
@@ -238,7 +240,7 @@ def bisect(
         found = course.commit(high, course.states[high].time, old, new)
     finally:
         course.blobs.close()
-    return found, authors(git, [course.states[high].commit])[course.states[high].commit]
+    return found, commits(git, [course.states[high].commit])[0]
 
 
 def _worth_a_look(

@@ -42,7 +42,7 @@ def command(
     from flagctl.history.git import Git
 
     out, project = ctx.obj.out, ctx.obj.writable()
-    wanted = rollback.rollback(project, Git(project.root), key, environment or "", to, undo)
+    wanted = rollback.rollback(project, Git(project.root), key, environment or "", to, undo, ctx.obj.now())
     refuse(out, wanted.conflicts, ("now", "without it"), wanted.subject)
     if wanted.removes and not dry_run:
         confirmed(out, f"This removes {', '.join(wanted.removes)}. Go on?", yes)

@@ -14,7 +14,7 @@ def command(
     user: User = None,
     attributes: Attributes = None,
     source: ContextFile = None,
-    since: Annotated[str, typer.Option(metavar="TIME", help="From then on; a time, a date, or 30d for so long.")] = "",
+    since: Annotated[str, typer.Option(metavar="TIME", help="From then on: a date, or '30 days ago'.")] = "",
     until: Annotated[str | None, typer.Option(metavar="TIME", help="Up to then.  [default: now]")] = None,
     as_json: Json = False,
 ) -> None:
@@ -29,17 +29,18 @@ def command(
     \b
     Examples:
       flagctl why wishlist-gallery -e production --user ada
-      flagctl why wishlist-gallery -e production -u ada -a plan=pro --since 30d --json
+      flagctl why wishlist-gallery -e production -u ada -a plan=pro --since '30 days ago' --json
     """
     from flagctl.cli.formats import why as format
-    from flagctl.cli.person import moment_ago, person
+    from flagctl.cli.person import person
     from flagctl.history.git import Git
+    from flagctl.history.moment import required
     from flagctl.history.why import why
 
     session = ctx.obj
     project, now = session.project(), session.now(until)
     context = person(session, environment, user, attributes, source)
-    story = why(Git(project.root), environment, key, context, moment_ago(since, session.now()), now)
+    story = why(Git(project.root), environment, key, context, required(since, session.now()) if since else 0, now)
     if as_json:
         session.out.json(format.document(story, flag=key, environment=environment))
     else:

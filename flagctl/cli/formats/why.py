@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING, Any
 
 from flagctl.model import times
@@ -11,11 +10,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from flagctl.cli.output import Output
-    from flagctl.history.states import Author
+    from flagctl.history.touches import Commit
     from flagctl.history.why import Answer, Cause, Story, Transition
-
-# «Merge pull request #12 from …» and «Subject (#12)», as GitHub writes them.
-_PULL = re.compile(r"^Merge pull request #([0-9]+)\b|\(#([0-9]+)\)$")
 
 
 def show(out: Output, story: Story, since: str) -> None:
@@ -33,7 +29,7 @@ def show(out: Output, story: Story, since: str) -> None:
     out.say(f"now: {story.last}")
 
 
-def lines(out: Output, transition: Transition, about: Mapping[str, Author]) -> None:
+def lines(out: Output, transition: Transition, about: Mapping[str, Commit]) -> None:
     """One transition: when, from what to what, and why."""
     when = times.text(transition.time).replace("T", " ").removesuffix("Z")
     moved = f"{transition.old} → {transition.new}"
@@ -56,12 +52,12 @@ def document(story: Story, **asked: Any) -> dict[str, Any]:
     }
 
 
-def bisect_document(transition: Transition, entry: Author, **asked: Any) -> dict[str, Any]:
+def bisect_document(transition: Transition, entry: Commit, **asked: Any) -> dict[str, Any]:
     """The JSON document of `bisect`."""
     return {"format": "flagctl/bisect/1", **asked, **_transition(transition, {entry.commit: entry})}
 
 
-def _transition(transition: Transition, about: Mapping[str, Author]) -> dict[str, Any]:
+def _transition(transition: Transition, about: Mapping[str, Commit]) -> dict[str, Any]:
     return {
         "time": times.text(transition.time),
         "from": _answer(transition.old),
@@ -74,7 +70,7 @@ def _answer(answer: Answer) -> dict[str, Any]:
     return {"variant": answer.variant, "value": answer.value}
 
 
-def _fields(cause: Cause, about: Mapping[str, Author]) -> dict[str, Any]:
+def _fields(cause: Cause, about: Mapping[str, Commit]) -> dict[str, Any]:
     if not cause.commit:
         return {"kind": cause.kind, "flag": cause.flag, "text": cause.text}
     entry = about[cause.commit]
@@ -85,22 +81,16 @@ def _fields(cause: Cause, about: Mapping[str, Author]) -> dict[str, Any]:
         "email": entry.email,
         "subject": entry.subject,
         "reason": entry.reason or None,
-        "pull_request": _pull(entry),
+        "pull_request": entry.pull or None,
         "through": list(cause.through),
     }
 
 
-def _cause(cause: Cause, about: Mapping[str, Author]) -> str:
+def _cause(cause: Cause, about: Mapping[str, Commit]) -> str:
     if not cause.commit:
         return cause.text
     entry = about[cause.commit]
-    number = _pull(entry)
-    pull = f", pull request #{number}" if number and f"#{number}" not in entry.subject else ""
+    pull = f", pull request {entry.pull}" if entry.pull and entry.pull not in entry.subject else ""
     why = f" — {entry.reason}" if entry.reason and entry.reason != entry.subject else ""
     through = f" [through {', '.join(cause.through)}]" if cause.through else ""
     return f"{entry.commit[:10]} {entry.author}: {entry.subject}{why}{pull}{through}"
-
-
-def _pull(entry: Author) -> int | None:
-    found = _PULL.search(entry.subject)
-    return int(found[1] or found[2]) if found else None
