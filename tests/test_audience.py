@@ -175,7 +175,7 @@ def test_an_audience_is_published_beside_the_whole_and_signed_by_itself(
     signing = {"FLAGCTL_SIGNING_KEY": LINE}
     done = flagctl("publish", "production", "--json", env=signing)
     assert done.returncode == 0, done.stderr
-    assert json.loads(done.stdout)["receipts"][0]["beside"] == ["web/snapshot.json"]
+    assert json.loads(done.stdout)["receipts"][0]["beside"] == ["flagd.json", "web/snapshot.json"]
     file = public_repo / "published/production/web/snapshot.json"
     keys = [PublicKey(name="k", raw=MINE.public)]
     verdict = verify(file.read_bytes(), keys, environment="production", audience="web", now=0)

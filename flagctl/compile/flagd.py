@@ -217,6 +217,8 @@ def measure(logic: Logic, known: dict[int, tuple[int, int]]) -> tuple[int, int]:
 
     known: those of what was measured before, by its `id`; it must stay alive meanwhile.
     """
+    if type(logic) is str and logic.isprintable() and '"' not in logic and "\\" not in logic:
+        return (len(logic) if logic.isascii() else len(logic.encode())) + 2, 0
     if not isinstance(logic, (dict, list)):
         return len(json.dumps(logic, ensure_ascii=False).encode()), 0
     found = known.get(id(logic))

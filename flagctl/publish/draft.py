@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import gc
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 
 from flagctl.compile.audience import subset
+from flagctl.compile.flagd import definition
 from flagctl.compile.snapshot import content, encode_value, join
 
 if TYPE_CHECKING:
@@ -18,6 +21,8 @@ Maker = Callable[[dict[str, Any]], bytes]
 """Makes the bytes of something that stands beside the live snapshot from the final document."""
 Sign = Callable[[bytes], dict[str, str]]
 """Makes the `signature` of canonical bytes without one."""
+
+FLAGD = "flagd.json"
 
 
 class Draft:
@@ -87,4 +92,39 @@ def makers(settings: Settings, sign: Sign | None) -> dict[str, Maker]:
 
         return make
 
-    return {audience_key(audience.name): maker(audience) for audience in settings.audiences.values()}
+    return {
+        FLAGD: FlagdMaker(),
+        **{audience_key(audience.name): maker(audience) for audience in settings.audiences.values()},
+    }
+
+
+class FlagdMaker:
+    """Makes the flagd flag definition of a snapshot, without what flagd can't say.
+
+    Its flags are made once for the same flags: another target may be at another version, which only metadata say.
+    """
+
+    def __init__(self) -> None:
+        self._flags: Any = None
+        self._made = b""
+
+    def __call__(self, document: dict[str, Any]) -> bytes:
+        """The bytes."""
+        if self._flags is not document["flags"]:
+            with _collector_off():
+                self._made = encode_value(definition(document).document["flags"])
+            self._flags = document["flags"]
+        rest = definition({**document, "flags": {}}).document
+        return join({name: encode_value(part) for name, part in rest.items()} | {"flags": self._made})
+
+
+@contextmanager
+def _collector_off() -> Iterator[None]:
+    """Looking for cycles among a million new objects that make none takes longer than making them."""
+    was_on = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_on:
+            gc.enable()
