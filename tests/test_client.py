@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import multiprocessing
 import os
 import threading
@@ -14,6 +15,7 @@ import pytest
 from snapshots import ADA, arms, flag, rollout, snapshot
 
 from flagctl.client import Client, Event
+from flagctl.client.aio import AsyncClient
 from flagctl.client.keeper import Clock
 from flagctl.compile.snapshot import encode
 from flagctl.errors import OutsideError
@@ -93,8 +95,8 @@ def test_what_a_service_writes(published: Publish, opened: Open) -> None:
     assert flags.variant("page", user="ada") == "a"
     assert flags.value("size", default=20, user="ada") == 50
     details = flags.details("size", default=20, user="ada")
-    assert (details.value, details.variant, details.reason, details.version) == (50, "big", "STATIC", 7)
-    assert (details.owner, details.age) == ("growth", 0)
+    assert (details.value, details.variant, details.reason, details.snapshot_version) == (50, "big", "STATIC", 7)
+    assert (details.metadata["owner"], details.age) == ("growth", 0)
 
 
 SIZE = {"type": "integer", "variants": {"big": 50, "off": 10}, "default": {"serve": "big"}}
@@ -514,3 +516,39 @@ def test_many_threads_and_swaps_see_no_mixture(published: Publish, opened: Open)
         thread.join()
     assert not wrong
     assert flags.version == 199
+
+
+# asyncio
+
+
+def test_a_task_keeps_an_asyncio_client_fresh_without_a_thread(published: Publish, tmp_path: Path) -> None:
+    async def service() -> None:
+        source = f"file:{tmp_path}/published"
+        async with await AsyncClient.open(source, "production", cache=False, refresh=3600) as flags:
+            assert flags.enabled("gallery") is True
+            assert not [thread.name for thread in threading.enumerate() if thread.name == "flagctl-client"]
+            told = asyncio.Event()
+            loop = asyncio.get_running_loop()
+            flags.on_change("gallery", lambda key: loop.call_soon_threadsafe(told.set))
+            published(2, {"gallery": flag(enabled=False)})
+            await asyncio.wait_for(told.wait(), 10)
+            assert flags.enabled("gallery") is False
+            with flags.preview("gallery:on"):
+                inside = await asyncio.create_task(asks(flags))
+            assert (inside, await asks(flags)) == (True, False)
+
+    async def asks(flags: Client) -> bool:
+        return flags.enabled("gallery")
+
+    published(1)
+    asyncio.run(service())
+
+
+def test_an_asyncio_client_raises_only_when_asked_to(tmp_path: Path) -> None:
+    async def service(**options: Any) -> int | None:
+        async with await AsyncClient.open(f"file:{tmp_path}/none", "production", cache=False, **options) as flags:
+            return flags.version
+
+    assert asyncio.run(service()) is None
+    with pytest.raises(OutsideError, match="no snapshot of production"):
+        asyncio.run(service(require=True))

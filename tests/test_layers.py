@@ -35,10 +35,14 @@ HOMES = {
     "polars": {"evaluate", "plan"},
     "polars_hash": {"evaluate"},
     "vl_convert": {"cli"},
+    "openfeature": {"client", "publish"},
 }
 """Which rooms may load what, anywhere, also inside a function or for types only."""
 
 APPLICATIONS = ["client", "evaluate"]
+ON_PURPOSE = {"flagctl/client/provider.py", "flagctl/client/aio.py"}
+"""What an application imports because it has OpenFeature or asyncio anyway; nothing else in `client` may."""
+
 BATCH = "flagctl.evaluate.batch"
 """The one part of these rooms that may load its library, so nothing else in them loads it."""
 
@@ -134,9 +138,15 @@ def test_what_applications_import_loads_nothing_heavy() -> None:
         if found.room in APPLICATIONS
         and not found.types_only
         and not found.file.startswith(BATCH.replace(".", "/"))
+        and found.file not in ON_PURPOSE
         and not heavy.isdisjoint(accumulate(found.module.split("."), "{}.{}".format))
     ]
     assert not wrong
+
+
+def test_what_is_imported_on_purpose_is_imported_by_nothing_else() -> None:
+    modules = {file.removesuffix(".py").replace("/", ".") for file in ON_PURPOSE}
+    assert not [str(found) for found in IMPORTS if found.module in modules and found.room in APPLICATIONS]
 
 
 def test_answers_for_many_load_no_library_but_their_own() -> None:

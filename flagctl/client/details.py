@@ -17,9 +17,10 @@ class Details(msgspec.Struct, frozen=True, kw_only=True):
     """An answer with all that is known of it.
 
     reason: OpenFeature's; STALE where the snapshot is older than the flag's `cache_ttl_seconds`. error_code:
-    None where nothing went wrong. rule: the name of the rule that decided. version, commit: of the snapshot.
-    flag_version: how often the flag's meaning has changed, None where the snapshot does not say. owner: its team.
-    age: seconds since the source last confirmed the snapshot; infinite where it never has.
+    None where nothing went wrong. rule: the name of the rule that decided. version: how often the flag's meaning has
+    changed in this environment, None where the snapshot does not say. metadata: what the snapshot says of the flag,
+    such as `owner` and `documentation_url`. snapshot_version, commit: of the snapshot. age: seconds since the source
+    last confirmed it; infinite where it never has.
     """
 
     value: Any
@@ -29,9 +30,9 @@ class Details(msgspec.Struct, frozen=True, kw_only=True):
     error_message: str | None = None
     rule: str | None = None
     version: int | None = None
+    metadata: Mapping[str, Any] = {}
+    snapshot_version: int | None = None
     commit: str | None = None
-    flag_version: int | None = None
-    owner: str | None = None
     age: float
 
 
@@ -49,10 +50,10 @@ def describe(key: str, answer: Resolution, default: Any, held: Held | None, age:
         error_code=answer.error_code,
         error_message=answer.error_message,
         rule=answer.rule,
-        version=held.version if held is not None else None,
+        version=about.get("version"),
+        metadata=about,
+        snapshot_version=held.version if held is not None else None,
         commit=held.engine.commit if held is not None else None,
-        flag_version=about.get("version"),
-        owner=about.get("owner"),
         age=age,
     )
 
