@@ -137,7 +137,7 @@ def test_the_story_of_a_rotation(repo: Path, home: Path, flagctl: Run, git: Run)
     new = {"FLAGCTL_SIGNING_KEY": (keys / "release-2027").read_text()}
     published = flagctl("publish", "production", "--json", env=new)
     (receipt,) = json.loads(published.stdout)["receipts"]
-    assert (receipt["outcome"], receipt["version"]) == ("published", 2), published.stderr
+    assert (receipt["outcome"], receipt["version"], receipt["signed_by"]) == ("published", 2, "release-2027")
     assert json.loads(live(repo))["signature"]["key"] == "release-2027"
     assert believed_by_a_reader(now) == believed_by_a_reader(now + 31 * DAY) == "ok"
 

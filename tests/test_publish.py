@@ -283,9 +283,10 @@ def test_a_signature_is_made_of_the_bytes_without_it(store: FolderStore) -> None
 
 
 def test_another_key_is_a_reason_to_publish_again(store: FolderStore) -> None:
-    send(store, snapshot(A, x=1), sign=lambda data: "old")
-    receipt = send(store, snapshot(A, x=1), sign=lambda data: "new")
-    assert (receipt.outcome, receipt.version, live(store)["signature"]) == ("published", 2, "new")
+    send(store, snapshot(A, x=1), sign=lambda data: {"key": "old"})
+    receipt = send(store, snapshot(A, x=1), sign=lambda data: {"key": "new"})
+    assert (receipt.outcome, receipt.version, receipt.signed_by) == ("published", 2, "new")
+    assert live(store)["signature"] == {"key": "new"}
 
 
 class Forgetful(FolderStore):
@@ -421,6 +422,7 @@ def test_a_receipt_in_json() -> None:
                 "beside": [],
                 "caution": "",
                 "share": None,
+                "signed_by": None,
                 "seconds": 0.123,
                 "flags": {"added": [*"abcdefghijk"], "changed": [], "removed": ["old"]},
             }

@@ -6,6 +6,7 @@ import base64
 import json
 import random
 import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -217,3 +218,17 @@ def test_a_new_key_is_new() -> None:
 
 def test_a_public_key_may_be_bare() -> None:
     assert public_key(base64.b64encode(MINE.public).decode()) == MINE.public
+
+
+LIGHT = """
+import sys
+from flagctl.signing import PublicKey, verify
+verify(sys.stdin.buffer.read(), [], environment="production", now=0)
+heavy = {"cryptography", "ruamel", "git", "typer", "rich", "boto3", "redis", "jsonschema", "yaml_rs"}
+print(sorted(heavy & {name.partition(".")[0] for name in sys.modules}))
+"""
+
+
+def test_a_reader_without_keys_loads_nothing_heavy() -> None:
+    done = subprocess.run([sys.executable, "-c", LIGHT], input=encode(document()), capture_output=True, check=True)
+    assert done.stdout == b"[]\n"

@@ -15,12 +15,15 @@ from threading import Thread
 from typing import Any
 
 import pytest
+from servers import Place
 
 from flagctl.cli.verification import verify_all
 from flagctl.compile.snapshot import encode
+from flagctl.errors import OutsideError
 from flagctl.project import Project
 from flagctl.publish.verify import Verified
 from flagctl.signing import ONE_LINE, PrivateKey, PublicKey, public_line, verify
+from flagctl.stores.packing import unpack
 
 Run = Callable[..., Any]
 LINE, OLD = (ONE_LINE + base64.b64encode(seed * 32).decode() for seed in (b"7", b"8"))
@@ -259,3 +262,39 @@ def test_a_url_is_verified(repo: Path, live: Path, flagctl: Run) -> None:
         assert (done.returncode, "not of 'production'" in done.stdout) == (1, True), done.stdout
         done = flagctl("verify", f"{url}/production/nothing.json")
         assert (done.returncode, "there is nothing at http:" in done.stderr) == (4, True)
+
+
+def stored(store: Any, kind: str, key: str) -> tuple[bytes, Callable[[bytes], object]]:
+    """The bytes that a place really keeps, and what replaces them behind our back."""
+    if kind == "file":
+        return (store.root / key).read_bytes(), (store.root / key).write_bytes
+    if kind == "s3":
+        answer = store.client.get_object(**store.place(key))
+        return answer["Body"].read(), lambda raw: store.client.put_object(**store.place(key), Body=raw)
+    return store.client.get(store.name(key)), lambda raw: store.client.set(store.name(key), raw)
+
+
+@pytest.mark.parametrize("kind", ["file", "s3", "redis"])
+def test_a_flipped_byte_of_a_stored_object_is_found_in_every_kind_of_place(
+    repo: Path, live: Path, flagctl: Run, make_place: Callable[[str], Place], kind: str
+) -> None:
+    place = make_place(kind)
+    assert flagctl("publish", "production", "--target", place.url).returncode == 0
+    project, key, store = Project.find(repo), "production/snapshot.json", place.open()
+    raw, replace = stored(store, kind, key)
+    said, dice = unpack(raw, key), random.Random(5)
+    assert [one.ok for one in verify_all(project, place.url, "production", now=NOW)] == [True, True]
+    unharmed = 0
+    for number, position in enumerate(dice.sample(range(len(raw)), 60)):
+        replace(raw[:position] + bytes([raw[position] ^ 1 << dice.randrange(8)]) + raw[position + 1 :])
+        try:
+            found = store.get(key).data
+        except OutsideError:
+            continue  # it does not even unpack
+        unharmed += found == said
+        assert (by_a_reader(found, held=1) == "ok") is (found == said), position
+        if not number % 10:
+            whole = next(verify_all(project, place.url, "production", now=NOW))
+            assert whole.ok is (found == said), position
+    # In gzip's own header, and in the bits that fill up its last byte, a flip changes nothing of what is read.
+    assert unharmed <= (0 if kind == "file" else 6)

@@ -70,6 +70,7 @@ def start(
             changes=changes(live.flags, tried.flags),
             seconds=elapsed(),
             caution=store.caution,
+            signed_by=document.get("signature", {}).get("key"),
             share=share,
         )
 

@@ -188,6 +188,7 @@ def _receipt(
         beside=tuple(key.partition("/")[2] for key in wrote),
         changes=changes(live.flags if live else {}, draft.flags),
         caution=store.caution,
+        signed_by=document.get("signature", {}).get("key"),
         seconds=elapsed(),
     )
 

@@ -31,7 +31,7 @@ class Receipt(msgspec.Struct, frozen=True, kw_only=True):
     version, commit, digest, bytes: of what is live now, or would be. stored_bytes: as the target keeps it.
     beside: names of what was written beside the snapshot.
     previous_version: None when nothing was live.
-    caution: what the target can't promise; may be empty.
+    caution: what the target can't promise; may be empty. signed_by: the key's name, None for an unsigned one.
     seconds: how long it took.
     """
 
@@ -49,6 +49,7 @@ class Receipt(msgspec.Struct, frozen=True, kw_only=True):
     beside: tuple[str, ...] = ()
     caution: str = ""
     share: int | None = None
+    signed_by: str | None = None
 
 
 def changes(before: Mapping[str, Any], after: Mapping[str, Any]) -> Changes:
@@ -89,6 +90,8 @@ def words(receipt: Receipt) -> str:
         ("digest", receipt.digest),
         ("size", _size(receipt)),
     ]
+    if receipt.signed_by:
+        lines.append(("signed", f"by {receipt.signed_by}"))
     if receipt.beside:
         lines.append(("beside", ", ".join(receipt.beside)))
     if receipt.caution:
