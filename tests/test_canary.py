@@ -91,7 +91,7 @@ def test_a_canary_is_tried_by_some_and_versions_only_rise(place: Place) -> None:
     assert second.count(3) > first.count(2)
 
     # Taken back: what was live is live again, under a number above the canary's.
-    receipt = canary.abort(store, "production", sign=sign, beside={}, **options())
+    receipt = canary.abort(store, "production", sign=sign, beside={}, keys=KEYS, now=0, **options())
     assert (receipt.version, receipt.changes.changed) == (4, ())
     assert {reader.look() for reader in readers} == {4}
     assert all(reader.flags == {"x": 1} for reader in readers)
@@ -99,7 +99,7 @@ def test_a_canary_is_tried_by_some_and_versions_only_rise(place: Place) -> None:
     # Once more, and then everybody's.
     assert canary.start(draft(C, x=3), store, 10_000, **options()).version == 5
     assert {reader.look() for reader in readers} == {4, 5}
-    receipt = canary.promote(store, "production", sign=sign, beside={}, **options())
+    receipt = canary.promote(store, "production", sign=sign, beside={}, keys=KEYS, now=0, **options())
     assert (receipt.version, receipt.commit, receipt.changes.changed) == (6, C, ("x",))
     assert {reader.look() for reader in readers} == {6}
     assert all(reader.flags == {"x": 3} for reader in readers)
@@ -117,7 +117,7 @@ def test_a_regular_publish_ends_a_canary_with_a_number_above_it(store: Any) -> N
     assert publish(draft(C, x=3), store, **options()).version == 3
     for settle in (canary.promote, canary.abort):
         with pytest.raises(RefusedError, match="version 3, which is live, came after it"):
-            settle(store, "production", sign=sign, beside={}, **options())
+            settle(store, "production", sign=sign, beside={}, keys=KEYS, now=0, **options())
 
 
 def test_what_is_no_canary(store: Any) -> None:
@@ -130,12 +130,23 @@ def test_what_is_no_canary(store: Any) -> None:
         canary.start(draft(A, x=2), store, 10_000, **options())
     for settle in (canary.promote, canary.abort):
         with pytest.raises(RefusedError, match="there is no canary"):
-            settle(store, "production", sign=sign, beside={}, **options())
+            settle(store, "production", sign=sign, beside={}, keys=KEYS, now=0, **options())
     assert store.get(canary_key("production")) is None
     receipt = canary.start(draft(C, x=2), store, 10_000, **options(), dry_run=True)
     assert (receipt.outcome, receipt.version) == ("planned", 2)
     assert store.get(canary_key("production")) is None
     assert canary.start(draft(A, x=2), store, 10_000, **options(older=True), allow_older=True).version == 2
+
+
+def test_what_somebody_else_put_there_is_never_signed(store: Any) -> None:
+    publish(draft(A, x=1), store, **options())
+    canary.start(draft(B, x=2), store, 10_000, **options())
+    for key, settle in ((canary_key("production"), canary.promote), (live_key("production"), canary.abort)):
+        sound = store.get(key).data
+        store.put(key, sound.replace(b'"x":', b'"y":'))
+        with pytest.raises(RefusedError, match="not to be believed: its signature by k does not fit"):
+            settle(store, "production", sign=sign, beside={}, keys=KEYS, now=0, **options())
+        store.put(key, sound)
 
 
 @pytest.mark.parametrize("damage", [b"", b"{", b"\xff", b"[]", b'{"version": 9}', b"[" * 100_000])

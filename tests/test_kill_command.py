@@ -17,6 +17,7 @@ from servers import Place
 from snapshots import flag
 from snapshots import snapshot as document_of
 
+from flagctl.compile.snapshot import encode
 from flagctl.errors import RefusedError, UsageError
 from flagctl.evaluate.evaluator import Evaluator
 from flagctl.publish.draft import Draft
@@ -30,6 +31,7 @@ A, B = "a" * 40, "b" * 40
 MINE = PrivateKey.new()
 KEYS = [PublicKey(name="k", raw=MINE.public)]
 OPTIONS: dict[str, Any] = {"is_ancestor": lambda ours, theirs: (ours, theirs) == (A, B), "elapsed": lambda: 0.0}
+HOW: dict[str, Any] = {"beside": {}, "keys": KEYS, "now": 0, "elapsed": lambda: 0.0}
 ADA = {"targetingKey": "ada"}
 
 
@@ -53,14 +55,14 @@ def test_a_flag_is_off_until_the_end_or_the_next_publish(place: Place) -> None:
     store = place.open()
     publish(draft(A), store, **OPTIONS)
     for number, key in enumerate("fg"):
-        receipt = kill(store, "production", key, 1000 + number, sign=sign, beside={}, elapsed=lambda: 0.0)
+        receipt = kill(store, "production", key, 1000 + number, sign=sign, **HOW)
         assert (receipt.outcome, receipt.version, receipt.changes.changed) == ("published", 2 + number, (key,))
     document = live(store)
     assert document["kills"] == {"f": 1000, "g": 1001}
     answers = Evaluator(document)
     said = [[answers.evaluate(key, ADA, now).variant for now in (0, 999, 1000, 1001)] for key in "fg"]
     assert said == [["off", "off", "on", "on"], ["off", "off", "off", "on"]]
-    again = kill(store, "production", "f", 900, sign=sign, beside={}, elapsed=lambda: 0.0)
+    again = kill(store, "production", "f", 900, sign=sign, **HOW)
     assert again.outcome == "unchanged", "a shorter kill ends no longer one"
     assert publish(draft(A), store, **OPTIONS).version == 4
     assert "kills" not in live(store)
@@ -70,7 +72,7 @@ def test_what_stands_beside_follows(tmp_path: Path) -> None:
     store = Place("file", f"file://{tmp_path}").open()
     publish(draft(A), store, **OPTIONS)
     makers = {"web/snapshot.json": lambda document: json.dumps(document["flags"]["f"]["enabled"]).encode()}
-    kill(store, "production", "f", 5, sign=sign, beside=makers, elapsed=lambda: 0.0)
+    kill(store, "production", "f", 5, sign=sign, **{**HOW, "beside": makers})
     assert store.get("production/web/snapshot.json").data == b"false"
 
 
@@ -94,7 +96,7 @@ def test_a_publish_in_between_is_never_undone(tmp_path: Path) -> None:
             return nullcontext()
 
     lockless = Open(tmp_path, "file:x")
-    receipt = kill(lockless, "production", "f", 5, sign=sign_slowly, beside={}, elapsed=lambda: 0.0)
+    receipt = kill(lockless, "production", "f", 5, sign=sign_slowly, **HOW)
     assert (receipt.version, receipt.commit) == (3, B)
     assert live(store)["flags"]["f"]["enabled"] is False
 
@@ -102,10 +104,21 @@ def test_a_publish_in_between_is_never_undone(tmp_path: Path) -> None:
 def test_what_is_not_live_can_not_be_killed(tmp_path: Path) -> None:
     store = Place("file", f"file://{tmp_path}").open()
     with pytest.raises(RefusedError, match="nothing is live"):
-        kill(store, "production", "f", 5, sign=sign, beside={}, elapsed=lambda: 0.0)
+        kill(store, "production", "f", 5, sign=sign, **HOW)
     publish(draft(A), store, **OPTIONS)
     with pytest.raises(UsageError, match='no flag "ff" is live'):
-        kill(store, "production", "ff", 5, sign=sign, beside={}, elapsed=lambda: 0.0)
+        kill(store, "production", "ff", 5, sign=sign, **HOW)
+
+
+@pytest.mark.parametrize("keys", [KEYS, []])
+def test_what_somebody_else_put_there_is_never_signed(tmp_path: Path, keys: list[PublicKey]) -> None:
+    store = Place("file", f"file://{tmp_path}").open()
+    publish(draft(A), store, **OPTIONS)
+    document = {**live(store), "flags": {"f": 1}} if not keys else {**live(store), "protected": True}
+    store.put(live_key("production"), encode(document))
+    with pytest.raises(RefusedError, match="not to be believed" if keys else "makes no sense"):
+        kill(store, "production", "f", 5, sign=sign, **{**HOW, "keys": keys})
+    assert store.get(live_key("production")).data == encode(document)
 
 
 @pytest.fixture

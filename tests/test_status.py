@@ -135,6 +135,17 @@ def test_a_target_that_is_damaged_does_not_hide_the_others(repo: Path, flagctl: 
     assert "production at file:one: production/snapshot.json at file:one is damaged" in done.stdout
 
 
+@pytest.mark.parametrize("damage", ['"flags":{"x":1}', '"flags":{"x":{}}', '"flags":{},"kills":[1]'])
+def test_a_snapshot_of_nonsense_is_told(repo: Path, flagctl: Run, damage: str) -> None:
+    assert flagctl("publish", "production").returncode == 0
+    live = repo / "published/production/snapshot.json"
+    document = json.loads(live.read_bytes())
+    del document["flags"]
+    live.write_text(json.dumps(document)[:-1] + f", {damage}}}")
+    (row,) = rows(flagctl, "--exit-code", code=1)
+    assert "makes no sense" in row["error"]
+
+
 def test_target_list_tries_each_and_writes_nothing(repo: Path, flagctl: Run) -> None:
     settings = repo / "flags/flagctl.yaml"
     (repo / "blocked").write_text("a file")

@@ -29,6 +29,7 @@ class Kill(msgspec.Struct, frozen=True, kw_only=True):
     key: str
     environment: str
     until: int
+    now: float
     person: str
     branch: str
     commits: Commits
@@ -64,12 +65,13 @@ class Kill(msgspec.Struct, frozen=True, kw_only=True):
         """The override at one target after the other; what was yielded is done when a later one raises."""
         from flagctl.cli.shipment import stopwatch
         from flagctl.publish.draft import makers
+        from flagctl.publish.keys import believed
         from flagctl.publish.kill import kill
 
         for store in self.stores:
             yield kill(
                 store, self.environment, self.key, self.until, sign=sign, beside=makers(self.settings, sign),
-                elapsed=stopwatch(),
+                keys=believed(self.settings), now=self.now, elapsed=stopwatch(),
             )  # fmt: skip
 
 
@@ -81,6 +83,7 @@ def prepare(project: Project, key: str, environment: str, ttl: str, *, now: floa
     """
     from flagctl.cli.shipment import stores_of
     from flagctl.history.aside import email
+    from flagctl.publish.keys import believed
     from flagctl.publish.kill import require_live
 
     seconds = times.duration(f"{ttl}m" if ttl.isdigit() else ttl)
@@ -97,10 +100,10 @@ def prepare(project: Project, key: str, environment: str, ttl: str, *, now: floa
                            hint=f"flagctl set {key} -e {environment} --off goes the usual way")  # fmt: skip
     stores = stores_of(project, settings, [environment], None)[environment]
     for store in stores:
-        require_live(store, environment, key)
+        require_live(store, environment, key, believed(settings), now)
     return Kill(
-        key=key, environment=environment, until=int(now) + seconds, person=person, branch=f"flagctl/kill/{key}",
-        commits=commits, settings=settings, stores=stores,
+        key=key, environment=environment, until=int(now) + seconds, now=now, person=person,
+        branch=f"flagctl/kill/{key}", commits=commits, settings=settings, stores=stores,
     )  # fmt: skip
 
 

@@ -22,6 +22,7 @@ class Commits:
         self.project = project
         self.git = Git(project.root)
         self._read: dict[str, Reading] = {}
+        self._versions: dict[str, dict[tuple[str, str], int]] = {}
 
     def settings(self, commit: str) -> Settings:
         """The settings of a commit. Raises OutsideError when this clone has no such commit."""
@@ -29,6 +30,8 @@ class Commits:
 
     def snapshot(self, commit: str, environment: str) -> tuple[dict[str, Any], Settings]:
         """An environment's snapshot at a commit, version 0, and the commit's settings.
+
+        Its flags have no versions in a shallow clone.
 
         Raises OutsideError when this clone has no such commit, UsageError when that has no such environment.
         """
@@ -39,12 +42,14 @@ class Commits:
         repository = self._reading(commit).repository
         require_environment(environment, repository.environments)
         time = times.text(int(self.git.read("show", "--no-patch", "--format=%ct", commit)))
+        numbers = self._numbers(commit)
         document = snapshot(
             repository.environments[environment],
             repository.settings,
             repository.attributes,
             commit=commit,
             commit_time=time,
+            versions={key: number for (where, key), number in numbers.items() if where == environment},
         )
         return document, repository.settings
 
@@ -55,6 +60,13 @@ class Commits:
         paths = [f"flags/{environment}", ATTRIBUTES, SETTINGS]
         out = self.git.read("log", "-z", "--format=%h%x1f%s", f"{commit}..HEAD", "--", *paths)
         return [(short, subject) for short, _, subject in (line.partition("\x1f") for line in out.split("\0") if line)]
+
+    def _numbers(self, commit: str) -> dict[tuple[str, str], int]:
+        from flagctl.cli.versions import of_commit
+
+        if commit not in self._versions:
+            self._versions[commit] = of_commit(self.project, self.git, commit)
+        return self._versions[commit]
 
     def _reading(self, commit: str) -> Reading:
         from flagctl.history.travel import CommitTree

@@ -74,7 +74,7 @@ def receipts_of(
     if canary is not None and share is None:
         raise UsageError(f'--canary "{canary}" is no percentage above 0 and below 100', hint="--canary 10%")
     if promote or abort:
-        return settle_canary(project, names, everything, target, promote=promote, signer=signer, **options)
+        return settle_canary(project, names, everything, target, promote=promote, signer=signer, now=now, **options)
     shipment = load(project, revision, names, everything, target, signer=signer, now=now)
     if shipment.left_out:
         warn(f"changed but not committed, so not published: {', '.join(shipment.left_out)}", "git commit, then again")
@@ -89,6 +89,7 @@ def settle_canary(
     *,
     promote: bool,
     signer: Callable[[Settings], Sign | None],
+    now: float,
     **options: Any,
 ) -> Iterator[Receipt]:
     """Promote or abort the canary of environments, at one target after the other, whatever the commit says now.
@@ -98,6 +99,7 @@ def settle_canary(
     from flagctl.history.git import Git
     from flagctl.publish import canary
     from flagctl.publish.draft import makers
+    from flagctl.publish.keys import believed
 
     _require_names(names, everything)
     settings, git = project.settings(), Git(project.root)
@@ -106,8 +108,8 @@ def settle_canary(
     settle = canary.promote if promote else canary.abort
     for name, places in stores.items():
         for store in places:
-            yield settle(store, name, sign=sign, beside=makers(settings, sign), is_ancestor=git.is_ancestor,
-                         elapsed=stopwatch(), **options)  # fmt: skip
+            yield settle(store, name, sign=sign, beside=makers(settings, sign), keys=believed(settings), now=now,
+                         is_ancestor=git.is_ancestor, elapsed=stopwatch(), **options)  # fmt: skip
 
 
 def _require_names(names: Sequence[str], everything: bool) -> None:

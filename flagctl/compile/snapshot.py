@@ -63,6 +63,15 @@ def snapshot(
     }
 
 
+def without_versions(document: dict[str, Any]) -> dict[str, Any]:
+    """The same without the flags' own versions, which a shallow clone does not know and which change no answer."""
+    flags = {}
+    for key, flag in document["flags"].items():
+        metadata = {name: value for name, value in flag["metadata"].items() if name != "version"}
+        flags[key] = {**flag, "metadata": metadata}
+    return {**document, "flags": flags}
+
+
 def encode(document: Mapping[str, Any]) -> bytes:
     """The canonical bytes: sorted keys, no blanks, UTF-8, numbers as Python's own json spells them."""
     return encode_value(document)

@@ -29,7 +29,7 @@ def commit_aside(git: Git, branch: str, base: str, path: str, text: str, message
         f"commit refs/heads/{branch}", f"author {author}", f"committer {committer}", _data(message), f"from {base}",
         f"M 100644 inline {git.prefix}{path}", _data(text), "done",
     ]  # fmt: skip
-    process = git.start("fast-import", "--quiet", "--done", "--date-format=raw")
+    process = git.start("fast-import", "--quiet", "--done", "--date-format=raw", stderr=True)
     try:
         process.stdin.write(("\n".join(lines) + "\n").encode())
         process.stdin.close()

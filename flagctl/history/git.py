@@ -96,8 +96,8 @@ class Git:
             raise OutsideError("Git could not be started", hint="is it installed, and on PATH?") from error
         return status, _text(out), _text(err)
 
-    def start(self, *arguments: str) -> Any:
-        """A reading git command as a running process with stdin and stdout; the caller ends it."""
+    def start(self, *arguments: str, stderr: bool = False) -> Any:
+        """A git command as a running process with stdin and stdout (and stderr, if asked for); the caller ends it."""
         import subprocess
 
         pipe = subprocess.PIPE
@@ -108,7 +108,7 @@ class Git:
                 env=os.environ | _QUIET,
                 stdin=pipe,
                 stdout=pipe,
-                stderr=subprocess.DEVNULL,
+                stderr=pipe if stderr else subprocess.DEVNULL,
             )
         except OSError as error:
             raise _unstarted(error) from error

@@ -6,7 +6,7 @@ content under the next one, and so does aborting it with the content that is liv
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any
 
@@ -16,9 +16,10 @@ from flagctl.compile.snapshot import content, digest
 from flagctl.errors import OutsideError, RefusedError
 from flagctl.model.flag import WHOLE
 from flagctl.publish.draft import Draft, Maker, Sign
-from flagctl.publish.live import Live, canary_key, history_key, read_canary, read_live
+from flagctl.publish.live import Live, canary_key, history_key, read_canary, read_live, require_believed
 from flagctl.publish.publish import next_version, publish, refuse_older
 from flagctl.publish.receipt import Receipt, changes
+from flagctl.signing import PublicKey
 
 if TYPE_CHECKING:
     from flagctl.stores.base import Store
@@ -76,23 +77,41 @@ def start(
 
 
 def promote(
-    store: Store, environment: str, *, sign: Sign | None, beside: Mapping[str, Maker], **options: Any
+    store: Store,
+    environment: str,
+    *,
+    sign: Sign | None,
+    beside: Mapping[str, Maker],
+    keys: Sequence[PublicKey],
+    now: float,
+    **options: Any,
 ) -> Receipt:
-    """Make the canary's content live, under the next version. Raises RefusedError when there is none.
+    """Make the canary's content live, under the next version. Raises RefusedError when there is none to be believed.
 
-    options: those of `publish`.
+    keys: whose signature it must have, so that nobody else's content is signed. options: those of `publish`.
     """
     live = _live(store, environment)
-    document = _current(store, environment, live)
-    document.pop("canary")
+    document, data = _current(store, environment, live)
+    require_believed(data, keys, environment=environment, now=now, where=store.url, canary=True)
+    del document["canary"]
     draft = Draft(document, sign=sign, beside=beside)
     return publish(draft, store, made_from=live.stored.token, **options)
 
 
-def abort(store: Store, environment: str, *, sign: Sign | None, beside: Mapping[str, Maker], **options: Any) -> Receipt:
-    """Publish what is live once more, above the canary. Raises RefusedError when there is none."""
+def abort(
+    store: Store,
+    environment: str,
+    *,
+    sign: Sign | None,
+    beside: Mapping[str, Maker],
+    keys: Sequence[PublicKey],
+    now: float,
+    **options: Any,
+) -> Receipt:
+    """Publish what is live once more, above the canary. Raises RefusedError when there is none; otherwise as above."""
     live = _live(store, environment)
     _current(store, environment, live)
+    require_believed(live.stored.data, keys, environment=environment, now=now, where=store.url)
     draft = Draft(msgspec.json.decode(live.stored.data), sign=sign, beside=beside)
     return publish(draft, store, made_from=live.stored.token, again=True, **options)
 
@@ -115,9 +134,10 @@ def _live(store: Store, environment: str) -> Live:
     return live
 
 
-def _current(store: Store, environment: str, live: Live) -> dict[str, Any]:
+def _current(store: Store, environment: str, live: Live) -> tuple[dict[str, Any], bytes]:
+    """The canary that counts, and its bytes."""
     found = read_canary(store, environment)
     if found is None or found[0]["version"] <= live.version:
         ended = "" if found is None else f": version {live.version}, which is live, came after it"
         raise RefusedError(f"there is no canary of {environment} at {store.url}{ended}", hint="publish --canary 10%")
-    return {name: value for name, value in found[0].items() if name != "signature"}
+    return found[0], found[1].data

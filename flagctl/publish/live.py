@@ -9,8 +9,11 @@ import msgspec
 
 from flagctl.compile.snapshot import FORMAT
 from flagctl.errors import RefusedError
+from flagctl.signing import PublicKey, verify
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from flagctl.stores.base import Reader, Stored
 
 _FAMILY = re.compile(r"flagctl/snapshot/[0-9]+")
@@ -68,6 +71,18 @@ def newest_live(store: Reader, environment: str, canary: tuple[dict[str, Any], S
 def history_key(environment: str, version: int, commit: str | None) -> str:
     """Where a version stays for good."""
     return f"{environment}/history/{version}-{(commit or 'none')[:_COMMIT_LENGTH]}.json"
+
+
+def require_believed(
+    data: bytes, keys: Sequence[PublicKey], *, environment: str, now: float, where: str, canary: bool = False
+) -> None:
+    """Raise RefusedError unless a snapshot is to be believed: what is signed again must have been ours before."""
+    verdict = verify(data, keys, environment=environment, now=now, canary=canary)
+    if not verdict.ok:
+        raise RefusedError(
+            f"what is published at {where} is not to be believed: {verdict.message}",
+            hint=f"flagctl verify -e {environment} says more; flagctl publish {environment} makes it anew from Git",
+        )
 
 
 def read_live(store: Reader, environment: str) -> Live | None:

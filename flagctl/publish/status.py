@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING, Any, Literal
 import msgspec
 
 from flagctl.compile.kill import killed
-from flagctl.compile.snapshot import content
+from flagctl.compile.snapshot import without_versions
 from flagctl.errors import FlagctlError
 from flagctl.publish.draft import Draft
-from flagctl.publish.live import read_canary, read_live
+from flagctl.publish.live import Live, read_canary, read_live
 from flagctl.signing import PublicKey, State, verify
 
 if TYPE_CHECKING:
-    from flagctl.stores.base import Store
+    from flagctl.stores.base import Store, Stored
 
 Drift = Literal["current", "behind", "other", "unknown", "none"]
 Behind = Callable[[str, str], list[tuple[str, str]] | None]
@@ -72,9 +72,28 @@ def status(store: Store, wanted: dict[str, Any], *, keys: Sequence[PublicKey], b
         return Status(environment=environment, target=store.url, error=error.message, hint=error.hint)
     if live is None:
         return Status(environment=environment, target=store.url, drift="none")
+    try:
+        return _status(store, live, canary, wanted, keys, behind, now)
+    except (AttributeError, KeyError, TypeError, ValueError):
+        senseless = f"what is live in {environment} at {store.url} makes no sense"
+        hint = f"flagctl verify -e {environment}"
+        return Status(environment=environment, target=store.url, error=senseless, hint=hint)
+
+
+def _status(
+    store: Store,
+    live: Live,
+    canary: tuple[dict[str, Any], Stored] | None,
+    wanted: dict[str, Any],
+    keys: Sequence[PublicKey],
+    behind: Behind,
+    now: float,
+) -> Status:
+    """Of a snapshot that may hold anything where no key is listed."""
+    environment = wanted["environment"]
     document = msgspec.json.decode(live.stored.data)
     verdict = verify(live.stored.data, keys, environment=environment, now=now)
-    drift, missing = _drift(document, content(live.parts), wanted, behind)
+    drift, missing = _drift(document, wanted, behind)
     above = canary is not None and canary[0]["version"] > live.version
     return Status(
         environment=environment,
@@ -95,12 +114,12 @@ def status(store: Store, wanted: dict[str, Any], *, keys: Sequence[PublicKey], b
 
 
 def _drift(
-    document: dict[str, Any], parts: dict[str, bytes], wanted: dict[str, Any], behind: Behind
+    document: dict[str, Any], wanted: dict[str, Any], behind: Behind
 ) -> tuple[Drift, tuple[tuple[str, str], ...]]:
     for key, until in document.get("kills", {}).items():
         if key in wanted["flags"]:
             wanted = killed(wanted, key, until)
-    if Draft(wanted).parts == parts:
+    if Draft(without_versions(wanted)).parts == Draft(without_versions(document)).parts:
         return "current", ()
     commits = behind(wanted["environment"], document["commit"]) if document.get("commit") else None
     return ("other", ()) if commits is None else ("behind", tuple(commits))

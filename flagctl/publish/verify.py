@@ -9,8 +9,8 @@ import msgspec
 
 from flagctl.compile.audience import subset
 from flagctl.compile.kill import killed
-from flagctl.compile.snapshot import content, encode
-from flagctl.errors import FlagctlError
+from flagctl.compile.snapshot import content, encode, without_versions
+from flagctl.errors import FlagctlError, OutsideError
 from flagctl.model.repository import Audience, Settings
 from flagctl.signing import PublicKey, State, verify
 
@@ -117,6 +117,13 @@ def _compared(
         yield "it names no commit"
         return
     expected, settings = rebuild(commit, environment)
+    if _versions_in(document) != _versions_in(expected):
+        if not _versions_in(expected):
+            raise OutsideError(
+                "this clone lacks the history, so the versions of flags can't be compared",
+                hint="git fetch --unshallow; in GitHub Actions fetch-depth: 0",
+            )
+        expected = without_versions(expected)  # published from a shallow clone
     for key, until in sorted(_kills(document).items()):
         if key in expected["flags"]:
             expected = killed(expected, key, until)
@@ -153,6 +160,11 @@ def _differences(published: Any, committed: Any, place: str) -> Iterator[str]:
                 yield from _differences(published[name], committed[name], here)
     elif encode({"": published}) != encode({"": committed}):
         yield f"{place} is {_short(published)}, and the commit says {_short(committed)}"
+
+
+def _versions_in(document: dict[str, Any]) -> bool:
+    metadata = [flag.get("metadata") for flag in document["flags"].values() if isinstance(flag, dict)]
+    return any(isinstance(one, dict) and "version" in one for one in metadata)
 
 
 def _short(value: Any) -> str:
