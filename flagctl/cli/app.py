@@ -29,6 +29,7 @@ COMMANDS: dict[str, dict[str, str]] = {
         "show": "Show one flag in all environments side by side.",
         "why": "Say when somebody's answer changed, and what did it.",
         "bisect": "Find the commit that changed somebody's answer.",
+        "approvals": "Say which approvals a change needs by its content, and which it has.",
         "drift": "Show how far each environment lags behind the one it is promoted from.",
         "simulate": "Show the split that a flag gives, among people who do not exist.",
         "test": "Run the expectations in flags/tests.",

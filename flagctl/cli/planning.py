@@ -65,9 +65,9 @@ def plan(
     head: str,
     *,
     now: float,
-    until: float | None,
-    environment: str | None,
-    population: Path | None,
+    until: float | None = None,
+    environment: str | None = None,
+    population: Path | None = None,
 ) -> tuple[Plan, Sides, str]:
     """The plan, what it compares, and what is odd about that. Raises UsageError, OutsideError."""
     from flagctl.check.run import check

@@ -19,12 +19,17 @@ _DRAFT = "refs/flagctl/draft"
 
 
 class Proposal(msgspec.Struct, frozen=True, kw_only=True):
-    """What a pull request says. branch: with the change; onto: the branch it is meant for."""
+    """What a pull request says. branch: with the change; onto: the branch it is meant for.
+
+    reviewers: people and teams who are asked, as @login and @org/team.
+    """
 
     branch: str
     onto: str
     title: str
     body: str = ""
+    labels: tuple[str, ...] = ()
+    reviewers: tuple[str, ...] = ()
 
 
 class Proposed(msgspec.Struct, frozen=True, kw_only=True):

@@ -1,0 +1,104 @@
+"""What one run of `approvals` finds: what a change needs, and what its pull request has."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from flagctl.cli import planning
+from flagctl.errors import UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from flagctl.history.forge import Pull
+    from flagctl.plan.approve import Verdict
+    from flagctl.project import Project
+
+FORMAT = "flagctl/approvals/1"
+
+
+class Found(NamedTuple):
+    """The verdicts, and the pull request that was looked at, None for a change that is in none."""
+
+    verdicts: list[Verdict]
+    pull: Pull | None
+    note: str
+
+    @property
+    def missing(self) -> int:
+        """How many approvals are missing."""
+        return sum(verdict.missing for verdict in self.verdicts)
+
+
+def approvals(
+    project: Project, ref: str | None, environ: Mapping[str, str], *, now: float, base: str | None, overridden: bool
+) -> Found:
+    """Look at a revision, a pull request by number or URL, or (None) at that of the GitHub Actions event.
+
+    Raises UsageError for what is none of these, OutsideError when the forge will not answer.
+    """
+    from flagctl.history.forge import forge_of, number_of, require
+    from flagctl.history.git import Git
+    from flagctl.plan.approve import people_of, verdicts
+
+    git = Git(project.root)
+    number = number_of(ref) if ref else _of_event(environ)
+    forge = forge_of(git, environ)
+    if number is None:
+        made, trees, note = planning.plan(project, base, ref or planning.WORK_TREE, now=now)
+        reviews, author, pull = [], [git.run("config", "user.email")[1].strip()], None
+    else:
+        forge = require(forge)
+        pull = forge.pull(number)
+        for commit in (pull.base, pull.head):
+            if git.run("cat-file", "-e", f"{commit}^{{commit}}")[0]:
+                raise UsageError(f"commit {commit[:12]} of {pull.url} is not here", hint=f"git fetch origin {commit}")
+        made, trees, note = planning.plan(project, base or pull.base, pull.head, now=now)
+        reviews, author = forge.reviews(pull), [pull.author]
+    settings = trees.before.settings
+    needs = [(part.name, need) for part in made.environments for need in part.approvals]
+    members = people_of(settings, forge.members if forge is not None and number is not None else lambda handle: ())
+    return Found(verdicts(needs, settings, reviews, author, members, overridden), pull, note)
+
+
+def document(found: Found) -> dict[str, Any]:
+    """The JSON document of `approvals`; its format is FORMAT."""
+    return {
+        "format": FORMAT,
+        "pull_request": None if found.pull is None else found.pull.url,
+        "missing": found.missing,
+        "approvals": [
+            {
+                "environment": one.environment,
+                "kind": one.need.kind,
+                "count": one.need.count,
+                "who": list(one.need.who),
+                "why": one.need.why,
+                "given": list(one.given),
+                "missing": one.missing,
+            }
+            for one in found.verdicts
+        ],
+    }
+
+
+def line(verdict: Verdict) -> str:
+    """«missing 1  production: needs 2 approvals by sre: … (has @sam)»."""
+    state = f"missing {verdict.missing}" if verdict.missing else "there"
+    given = f" (has {', '.join(verdict.given)})" if verdict.given else ""
+    return f"{state:<10} {verdict.environment}: {verdict.need.text}{given}"
+
+
+def _of_event(environ: Mapping[str, str]) -> int | None:
+    """The pull request that a GitHub Actions run is about."""
+    path = environ.get("GITHUB_EVENT_PATH")
+    if not path:
+        return None
+    try:
+        with open(path, encoding="utf-8") as file:  # noqa: PTH123  # named by the runner
+            event = json.load(file)
+    except (OSError, ValueError) as error:
+        raise UsageError(f"GITHUB_EVENT_PATH names no event: {error}") from error
+    number = event.get("pull_request", {}).get("number")
+    return number if isinstance(number, int) else None

@@ -1,0 +1,138 @@
+"""GitLab's merge requests by its REST API, through python-gitlab."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import cached_property
+from typing import Any
+
+from flagctl.errors import OutsideError
+from flagctl.history.forge import Pull, people
+from flagctl.history.propose import Proposal
+from flagctl.plan.approve import Review
+
+_TIMEOUT = 15
+
+
+class GitLab:
+    """A `flagctl.history.forge.Forge`. url: the server's address; repository: group/name."""
+
+    def __init__(self, url: str, repository: str, token: str, *, timeout: float = _TIMEOUT) -> None:
+        self.url = url
+        self.repository = repository
+        self._token = token
+        self._timeout = timeout
+
+    def propose(self, proposal: Proposal) -> str:
+        """See Forge."""
+        with self._telling("open a merge request"):
+            found = self._project.mergerequests.list(
+                state="opened", source_branch=proposal.branch, target_branch=proposal.onto, get_all=False
+            )
+            logins, _ = people(proposal.reviewers)
+            if found:
+                merge = found[0]
+                if (merge.title, merge.description or "") != (proposal.title, proposal.body):
+                    merge.title, merge.description = proposal.title, proposal.body
+                    merge.save()
+                return str(merge.web_url)
+            ids = [user.id for login in logins for user in self._gitlab.users.list(username=login, get_all=False)]
+            merge = self._project.mergerequests.create(
+                {
+                    "source_branch": proposal.branch,
+                    "target_branch": proposal.onto,
+                    "title": proposal.title,
+                    "description": proposal.body,
+                    "remove_source_branch": True,
+                    **({"labels": ",".join(proposal.labels)} if proposal.labels else {}),
+                    **({"reviewer_ids": ids} if ids else {}),
+                }
+            )
+            return str(merge.web_url)
+
+    def pull(self, number: int) -> Pull:
+        """See Forge."""
+        with self._telling(f"look at merge request {number}"):
+            found = self._project.mergerequests.get(number)
+            return Pull(
+                number=number,
+                url=found.web_url,
+                author=f"@{found.author['username']}",
+                onto=found.target_branch,
+                base=found.diff_refs["base_sha"],
+                head=found.sha,
+            )
+
+    def reviews(self, pull: Pull) -> list[Review]:
+        """See Forge. GitLab itself takes approvals back at a push where the project says so; none is marked stale."""
+        with self._telling("read the approvals"):
+            approvals = self._project.mergerequests.get(pull.number, lazy=True).approvals.get()
+            names = [f"@{one['user']['username']}" for one in approvals.approved_by]
+            return [Review(people=(name,), state="approved") for name in names]
+
+    def members(self, handle: str) -> list[str]:
+        """See Forge."""
+        with self._telling(f"look up the group {handle}"):
+            group = self._gitlab.groups.get(handle.removeprefix("@"), lazy=True)
+            return [f"@{person.username}" for person in group.members_all.list(iterator=True)]
+
+    def comment(self, pull: Pull, mark: str, text: str) -> str:
+        """See Forge."""
+        with self._telling("comment"):
+            notes = self._project.mergerequests.get(pull.number, lazy=True).notes
+            ours = next((one for one in notes.list(iterator=True) if one.body.startswith(mark)), None)
+            if ours is None:
+                ours = notes.create({"body": text})
+            elif ours.body != text:
+                ours.body = text
+                ours.save()
+            return f"{pull.url}#note_{ours.id}"
+
+    def merge_when_approved(self, pull: Pull) -> None:
+        """See Forge."""
+        with self._telling("ask for the merge"):
+            merge = self._project.mergerequests.get(pull.number, lazy=True)
+            merge.merge(merge_when_pipeline_succeeds=True, should_remove_source_branch=True)
+
+    @cached_property
+    def _gitlab(self) -> Any:
+        try:
+            from gitlab import Gitlab
+        except ImportError as error:
+            raise OutsideError("GitLab needs python-gitlab", hint='pip install "flagctl[forge]"') from error
+        return Gitlab(
+            self.url,
+            private_token=self._token,
+            timeout=self._timeout,
+            per_page=100,
+            retry_transient_errors=True,
+            user_agent="flagctl",
+        )
+
+    @cached_property
+    def _project(self) -> Any:
+        return self._gitlab.projects.get(self.repository, lazy=True)
+
+    @contextmanager
+    def _telling(self, what: str) -> Iterator[None]:
+        """GitLab's refusals as errors that say what to do."""
+        _ = self._gitlab  # says what to install where it is not
+        from gitlab.exceptions import GitlabError
+        from requests.exceptions import RequestException
+
+        try:
+            yield
+        except GitlabError as error:
+            known = {
+                401: "the token is wrong or has expired",
+                403: "the token may not: it needs the scope api",
+                404: "is the project's name right, and may the token see it?",
+                409: "there is one already, or it changed meanwhile: try again",
+            }
+            hint = known.get(error.response_code or 0, "try again later")
+            raise OutsideError(f"GitLab would not {what}: {error}", hint=hint) from error
+        except RequestException as error:
+            raise OutsideError(
+                f"GitLab does not answer at {self.url}: {type(error).__name__}", hint="try again"
+            ) from error

@@ -1,0 +1,309 @@
+"""GitHub over real HTTP: each request and answer is held against GitHub's own OpenAPI description."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from github_server import NAME, OWNER, TOKEN, GitHubServer
+
+from flagctl.errors import OutsideError
+from flagctl.history.forge import Place, forge_of, number_of, place_of
+from flagctl.history.git import Git
+from flagctl.history.github import GitHub
+from flagctl.history.propose import Proposal, propose
+
+GitRun = Callable[..., str]
+PROPOSAL = Proposal(branch="work", onto="main", title="Raise it", body="Because.")
+
+
+@pytest.fixture(scope="module")
+def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[GitHubServer]:
+    server = GitHubServer(tmp_path_factory.mktemp("github"))
+    yield server
+    server.close()
+
+
+@pytest.fixture
+def server(served: GitHubServer) -> Iterator[GitHubServer]:
+    for kept in (served.pulls, served.reviews, served.comments, served.seen, served.script, served.team, served.faults):
+        kept.clear()  # type: ignore[attr-defined]
+    yield served
+    assert served.faults == []
+
+
+@pytest.fixture
+def clone(repo: Path, git: GitRun, server: GitHubServer) -> Path:
+    """The small repository, pushed to the server over smart HTTP with a token, and a branch with one commit more."""
+    git(
+        repo, "remote", "add", "origin", server.url.replace("//", f"//x-access-token:{TOKEN}@") + f"/{OWNER}/{NAME}.git"
+    )
+    git(repo, "push", "-qf", "origin", "main")
+    git(repo, "checkout", "-qb", "work")
+    (repo / "more").write_text("more\n")
+    git(repo, "add", "more")
+    git(repo, "commit", "-qm", "more")
+    git(repo, "push", "-qf", "origin", "work")
+    return repo
+
+
+@pytest.fixture
+def forge(server: GitHubServer) -> GitHub:
+    return GitHub(server.url, f"{OWNER}/{NAME}", TOKEN, timeout=1, backoff=0.01)
+
+
+def asked(server: GitHubServer) -> list[tuple[str, str]]:
+    return [(method, path.removeprefix(f"/repos/{OWNER}/{NAME}")) for method, path, _ in server.seen]
+
+
+def test_a_pull_request_is_opened_once_and_brought_up_to_date(clone: Path, server: GitHubServer, forge: GitHub) -> None:
+    url = forge.propose(PROPOSAL)
+    assert url == f"{server.url}/{OWNER}/{NAME}/pull/1"
+    assert asked(server) == [("GET", "/pulls"), ("POST", "/pulls")]
+    server.seen.clear()
+    assert forge.propose(PROPOSAL) == url
+    assert asked(server) == [("GET", "/pulls")]
+    changed = Proposal(branch="work", onto="main", title="Raise it more", body="Because.")
+    assert forge.propose(changed) == url
+    assert server.pulls[0]["title"] == "Raise it more"
+    assert len(server.pulls) == 1
+
+
+def test_labels_and_reviewers_are_asked_for(clone: Path, server: GitHubServer, forge: GitHub) -> None:
+    wanted = Proposal(
+        branch="work", onto="main", title="t", body="b", labels=("flags",), reviewers=("@ada", "@acme/sre", "x@y.z")
+    )
+    forge.propose(wanted)
+    bodies = {path.rpartition("/")[2]: body for _, path, body in server.seen}
+    assert bodies["labels"] == {"labels": ["flags"]}
+    assert bodies["requested_reviewers"] == {"reviewers": ["ada"], "team_reviewers": ["sre"]}
+    # GitHub refuses the author as a reviewer: the pull request counts
+    server.script.append(
+        ("POST", "/requested_reviewers", 422, {}, {"message": "Review cannot be requested from pull request author."})
+    )
+    assert forge.propose(wanted).endswith("/pull/1")
+
+
+def test_a_lost_race_finds_the_pull_request_of_the_other(clone: Path, server: GitHubServer, forge: GitHub) -> None:
+    server.open_pull("theirs", "b", "work", "main")
+    server.script.append(("GET", "/pulls", 200, {}, []))
+    assert forge.propose(PROPOSAL).endswith("/pull/1")
+    assert asked(server) == [("GET", "/pulls"), ("POST", "/pulls"), ("GET", "/pulls")]
+
+
+def test_the_last_word_of_each_reviewer_counts_and_what_was_said_before_the_push_is_stale(
+    clone: Path, server: GitHubServer, forge: GitHub
+) -> None:
+    tip = server.tip("work")
+    server.open_pull("t", "b", "work", "main")
+    for login, state, commit in [
+        ("ada", "CHANGES_REQUESTED", tip), ("ada", "APPROVED", tip), ("ada", "COMMENTED", tip),
+        ("bob", "APPROVED", "1" * 40), ("cy", "APPROVED", tip), ("cy", "DISMISSED", tip),
+    ]:  # fmt: skip
+        server.review(login, state, commit)
+    pull = forge.pull(1)
+    assert (pull.author, pull.onto, pull.head) == ("@author", "main", tip)
+    found = {review.people[0]: (review.state, review.stale) for review in forge.reviews(pull)}
+    assert found == {"@ada": ("approved", False), "@bob": ("approved", True), "@cy": ("other", False)}
+    assert len([path for _, path in asked(server) if path.endswith("/reviews")]) == 3  # pages
+
+
+def test_a_comment_is_updated_in_place_however_many_there_are(clone: Path, server: GitHubServer, forge: GitHub) -> None:
+    server.open_pull("t", "b", "work", "main")
+    pull = forge.pull(1)
+    for number in range(4):
+        forge.comment(pull, f"<{number}>", f"<{number}> said by somebody")
+    forge.comment(pull, "<mark>", "<mark> one")
+    forge.comment(pull, "<mark>", "<mark> two")
+    server.seen.clear()
+    forge.comment(pull, "<mark>", "<mark> two")
+    assert {method for method, _ in asked(server)} == {"GET"}
+    assert [comment["body"] for comment in server.comments][-1] == "<mark> two"
+    assert len(server.comments) == 5
+
+
+def test_the_members_of_a_team_are_looked_up(server: GitHubServer, forge: GitHub) -> None:
+    server.team += ["ada", "bob", "cy"]
+    assert forge.members("@acme/sre") == ["@ada", "@bob", "@cy"]
+    with pytest.raises(OutsideError) as caught:
+        forge.members("@acme/nobody")
+    assert "write the members into flags/flagctl.yaml" in caught.value.hint
+
+
+LIMIT = {"message": "You have exceeded a secondary rate limit. Please wait a few minutes before you try again."}
+
+
+@pytest.mark.parametrize(
+    ("status", "headers", "body"),
+    [
+        (502, {}, {"message": "Server Error"}),
+        (503, {}, {"message": "Unavailable"}),
+        (403, {"Retry-After": "1"}, LIMIT),
+        (
+            403,
+            {"X-RateLimit-Remaining": "0", "X-RateLimit-Reset": "1"},
+            {"message": "API rate limit exceeded for user ID 1."},
+        ),
+    ],
+)
+def test_what_passes_is_tried_again(
+    clone: Path, server: GitHubServer, forge: GitHub, status: int, headers: dict[str, str], body: dict[str, str]
+) -> None:
+    server.script += [("GET", "/pulls", status, headers, body)] * 2
+    assert forge.propose(PROPOSAL).endswith("/pull/1")
+    assert asked(server).count(("GET", "/pulls")) == 3
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "said", "hint"),
+    [
+        (401, {"message": "Bad credentials"}, "Bad credentials (401)", "token is wrong"),
+        (403, {"message": "Resource not accessible by integration"}, "by integration (403)", "pull-requests: write"),
+        (404, {"message": "Not Found"}, "Not Found (404)", "repository's name"),
+        (409, {"message": "Conflict"}, "Conflict (409)", "try again"),
+        (422, {"message": "Validation Failed", "errors": [{"resource": "PR", "field": "base", "code": "invalid"}]},
+         "Validation Failed; base is invalid (422)", "does not agree"),
+    ],
+)  # fmt: skip
+def test_what_github_refuses_is_told_with_what_to_do(
+    clone: Path, server: GitHubServer, forge: GitHub, status: int, body: dict[str, object], said: str, hint: str
+) -> None:
+    server.script += [("POST", "/pulls", status, {}, body)] * 9
+    with pytest.raises(OutsideError) as caught:
+        forge.propose(PROPOSAL)
+    assert said in caught.value.message
+    assert hint in caught.value.hint
+
+
+def test_a_forge_that_never_answers_is_given_up_on(server: GitHubServer) -> None:
+    forge = GitHub(server.url, f"{OWNER}/{NAME}", TOKEN, timeout=1, attempts=1, backoff=0)
+    server.script += [("GET", "/pulls/1", 0, {}, None)] * 9
+    with pytest.raises(OutsideError, match="does not answer"):
+        forge.pull(1)
+
+
+def test_a_wrong_token_is_told_and_nothing_is_pushed(repo: Path, git: GitRun, server: GitHubServer) -> None:
+    git(repo, "remote", "add", "origin", server.url.replace("//", "//x-access-token:wrong@") + f"/{OWNER}/{NAME}.git")
+    with pytest.raises(OutsideError, match="did not take the branch"):
+        propose(Git(repo), {"flags/x.yaml": "a: 1\n"}, "x", Proposal(branch="b", onto="main", title="t"))
+    with pytest.raises(OutsideError, match="Bad credentials"):
+        GitHub(server.url, f"{OWNER}/{NAME}", "wrong").pull(1)
+
+
+def test_a_change_is_pushed_and_proposed(clone: Path, git: GitRun, server: GitHubServer, forge: GitHub) -> None:
+    made = propose(Git(clone), {"flags/x.yaml": "a: 1\n"}, "Add x", Proposal(branch="b", onto="main", title="t"), forge)
+    assert made.url.endswith("/pull/1")
+    assert server.pulls[0]["head"]["sha"] == made.commit == git(server.bare, "rev-parse", "b").strip()
+
+
+@pytest.mark.parametrize(
+    ("url", "place"),
+    [
+        ("https://github.com/acme/flags.git", Place("github.com", "acme/flags")),
+        ("git@github.com:acme/flags.git", Place("github.com", "acme/flags")),
+        ("ssh://git@gitlab.example.com:2222/a/b/flags", Place("gitlab.example.com", "a/b/flags")),
+        ("https://token@GitHub.example.com/acme/flags/", Place("github.example.com", "acme/flags")),
+        ("/srv/flags.git", None),
+        ("../flags", None),
+        ("file:///srv/flags.git", None),
+    ],
+)
+def test_a_remote_says_where_it_is(url: str, place: Place | None) -> None:
+    assert place_of(url) == place
+
+
+@pytest.mark.parametrize(
+    ("url", "environ", "found"),
+    [
+        ("https://github.com/acme/flags", {"GITHUB_TOKEN": "t"}, ("https://api.github.com", "acme/flags")),
+        ("git@github.com:acme/flags", {"GH_TOKEN": "t"}, ("https://api.github.com", "acme/flags")),
+        ("git@github.acme.com:a/b", {"GITHUB_TOKEN": "t"}, ("https://github.acme.com/api/v3", "a/b")),
+        ("git@git.acme.com:a/b", {"GITHUB_TOKEN": "t", "GITHUB_API_URL": "https://x/api"}, ("https://x/api", "a/b")),
+        ("https://github.com/acme/flags", {}, None),
+        ("https://gitlab.com/a/b", {"GITHUB_TOKEN": "t"}, None),
+        ("https://gitlab.com/a/b/c", {"GITLAB_TOKEN": "t"}, ("https://gitlab.com", "a/b/c")),
+        (
+            "https://git.acme.com/a/b",
+            {"GITLAB_TOKEN": "t", "GITLAB_URL": "https://git.acme.com"},
+            ("https://git.acme.com", "a/b"),
+        ),
+        ("/srv/flags.git", {"GITHUB_TOKEN": "t"}, None),
+    ],
+)
+def test_a_forge_is_found_by_remote_and_token(
+    repo: Path, git: GitRun, url: str, environ: dict[str, str], found: tuple[str, str] | None
+) -> None:
+    git(repo, "remote", "add", "origin", url)
+    forge = forge_of(Git(repo), environ)
+    told = forge and (getattr(forge, "api", None) or getattr(forge, "url", None), getattr(forge, "repository", None))
+    assert told == found
+
+
+@pytest.mark.parametrize(
+    ("text", "number"),
+    [("12", 12), ("#12", 12), ("!7", 7), ("https://github.com/a/b/pull/3", 3),
+     ("https://g/a/-/merge_requests/4/diffs", 4), ("main", None), ("v12", None), ("", None)],
+)  # fmt: skip
+def test_a_pull_request_has_a_number(text: str, number: int | None) -> None:
+    assert number_of(text) == number
+
+
+POLICY = """\
+environments:
+  development: {}
+  production:
+    promotes_from: development
+    protected: true
+    approvals: {required: 1, from: [sre], when: {rollout_over: 10}}
+teams:
+  sre: {handle: "@acme/sre"}
+"""
+
+
+def test_approvals_are_counted_from_the_pull_request(
+    flagctl: Callable[..., Any], clone: Path, git: GitRun, server: GitHubServer, tmp_path: Path
+) -> None:
+    def commit(path: str, text: str) -> None:
+        (clone / path).write_text(text)
+        git(clone, "commit", "-qam", "change")
+
+    git(clone, "checkout", "-q", "main")
+    commit("flags/flagctl.yaml", POLICY)
+    git(clone, "push", "-q", "origin", "main")
+    git(clone, "checkout", "-qB", "work")
+    gallery = clone / "flags/production/wishlist-gallery.yaml"
+    commit("flags/production/wishlist-gallery.yaml", gallery.read_text().replace("25", "60"))
+    commit("flags/flagctl.yaml", POLICY.replace("required: 1", "required: 0"))
+    git(clone, "push", "-qf", "origin", "work")
+    server.open_pull("t", "b", "work", "main", author="author")
+    server.team.append("sam")
+    event = tmp_path / "event.json"
+    event.write_text(json.dumps({"pull_request": {"number": 1}}))
+    env = {"GITHUB_TOKEN": TOKEN, "GITHUB_API_URL": server.url, "GITHUB_REPOSITORY": f"{OWNER}/{NAME}"}
+
+    def missing(*arguments: str, **more: str) -> int:
+        done = flagctl("approvals", "--json", *arguments, env=env | more)
+        found = json.loads(done.stdout)["missing"]
+        assert done.returncode == bool(found), done.stderr
+        return int(found)
+
+    assert missing("1") == 1
+    server.review("eve", "APPROVED", server.tip("work"))  # not of the team
+    server.review("sam", "APPROVED", "1" * 40)  # before the last push
+    assert missing("1") == 1
+    server.review("sam", "APPROVED", server.tip("work"))
+    assert missing("1") == 0
+    assert missing(GITHUB_EVENT_PATH=str(event)) == 0
+    server.pulls[0]["user"]["login"] = "sam"  # nobody approves their own
+    assert missing("#1") == 1
+    done = flagctl("approvals")
+    assert done.returncode == 1
+    assert done.stdout.startswith(
+        "missing 1  production: needs 1 approval by sre: what settings say of production changes"
+    )
+    assert "there is no token for one" in flagctl("approvals", "1").stderr
+    git(clone, "checkout", "-q", "main")
+    assert flagctl("approvals").stderr == "no approval is needed\n"
