@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import threading
 from collections import Counter
 from collections.abc import Mapping
 from datetime import UTC, date, datetime, timedelta
@@ -20,6 +21,7 @@ from snapshots import NOW, arms, flag, rule, snapshot, split
 from snapshots import test as condition
 
 from flagctl.errors import UsageError
+from flagctl.evaluate.batch.columns import column
 from flagctl.evaluate.batch.engine import Plan
 from flagctl.evaluate.batch.hashing import hashes, limit
 from flagctl.evaluate.batch.sources import LINE, ROW, Columns, JsonSource, ParquetSource
@@ -27,6 +29,8 @@ from flagctl.evaluate.batch.tables import Job, Summary, run
 from flagctl.evaluate.bucket import BUCKETS, GENERATIONS
 from flagctl.evaluate.context import from_arguments
 from flagctl.evaluate.evaluator import Evaluator
+from flagctl.evaluate.operators import matches
+from flagctl.model.condition import OPERATORS
 
 KEYS = [
     None,
@@ -97,6 +101,64 @@ def test_lines_of_json_have_the_readable_answers() -> None:
                 reasons += compare(made, key, rows, now, attributes)
     assert sum(reasons.values()) == 18_000
     assert all(reasons[reason] > 400 for reason in ("STATIC", "DEFAULT", "DISABLED", "TARGETING_MATCH", "SPLIT"))
+
+
+MOMENTS = [datetime(1969, 12, 31, 23, 59, 59, 999_999), datetime(2026, 12, 1), datetime(2026, 12, 1, 0, 0, 0, 1), None]
+COLUMNS: list[tuple[list[Any], Any]] = [
+    ([math.nan, math.inf, -math.inf, 0.0, -0.0, 0.1, 2.0**53, 1e300, None], pl.Float64),
+    ([0.0, -0.0, 0.1, 2.0**53, 2.0**63, 1e300, None], pl.Float64),
+    ([0.1, 0.5, 0.0, None], pl.Float32),
+    ([0, -1, 2**53, 2**53 + 1, 2**63 - 1, -(2**63), None], pl.Int64),
+    ([2**64 - 1, 5, None], pl.UInt64),
+    ([2**100, 5, None], pl.Int128),
+    ([True, False, None], pl.Boolean),
+    (["", "a", "ab", "5", "true", "é", "2.3.0", "2026-12-01", "A\nB", None], pl.String),
+    (["a", "b", None], pl.Categorical),
+    ([[], ["a"], ["a", None], [None], ["b", "a"], None], pl.List(pl.String)),
+    ([[1], [1, 2, None], [], None], pl.List(pl.Int64)),
+    ([[True, False], None], pl.List(pl.Boolean)),
+    ([{"a": 1}, {"a": None}, None], pl.Struct({"a": pl.Int64})),
+    ([b"a", None], pl.Binary),
+    (MOMENTS, pl.Datetime("us")),
+    (MOMENTS, pl.Datetime("ns", "UTC")),
+    ([date(2026, 12, 1), None], pl.Date),
+    ([Decimal("0.10"), Decimal("5.00"), None], pl.Decimal(10, 2)),
+    ([None, None], pl.Null),
+]
+OPERANDS: dict[str, list[Any]] = {
+    "scalar": ["", "a", "5", 5, 0, 0.0, 0.1, 2**53, 2**53 + 1, 2.0**53, 10**400, True, "é", "2026-12-01T00:00:00Z"],
+    "texts": [[], [""], ["a"], ["B", "5"], ["é"]],
+    "pattern": ["^a", "B$", "", "(?i)AB", "["],
+    "number": [0, -1, 0.5, 2**53, 2**53 + 1, 2.0**53, 2**63, -(2**63), -(2**63) - 1, 10**400, 1e300, -1e300],
+    "time": [0, 1_796_083_200, -1, 2**60],
+    "version": ["2.3", "2.3.1", "x"],
+    "bool": [True, False],
+}
+OPERANDS["scalars"] = [[], *([one] for one in OPERANDS["scalar"]), OPERANDS["scalar"], [False, "b", -1], [5, 2**70]]
+
+
+@pytest.mark.parametrize("operator", OPERATORS)
+def test_every_operator_says_of_a_column_what_it_says_of_each_value(operator: str) -> None:
+    for values, dtype in COLUMNS:
+        data = pl.Series("column", values, dtype=dtype)
+        for wanted in OPERANDS[OPERATORS[operator].takes]:
+            found = column(data).test(operator, wanted).to_list()
+            expected = [matches(operator, as_context(value), wanted) for value in data.to_list()]
+            assert found == expected, (dtype, values, wanted)
+
+
+def test_a_person_listed_twice_gets_the_first_variant() -> None:
+    flags = {"f": arms(overrides={"b": ["ada"], "a": ["bob", "ada"]})}
+    made, rows = snapshot(flags), pl.DataFrame({"targetingKey": ["ada", "bob", "eve", None]})
+
+    def attributes(plan: Plan) -> Any:
+        return lambda name: column(rows[name])
+
+    found = answered(made, "f", NOW, attributes, 4)
+    assert [variant for variant, *_ in found] == ["a", "a", "a", "a"]
+    flags["f"]["overrides"] = {"b": ["ada", "bob"], "c": ["ada"]}
+    found = answered(made, "f", NOW, attributes, 4)
+    assert [variant for variant, *_ in found] == ["b", "b", "a", "a"]
 
 
 BERLIN = pl.Datetime("ms", "Europe/Berlin")
@@ -411,8 +473,10 @@ def test_a_thread_that_is_told_to_stop_does(tmp_path: Path) -> None:
         raise KeyboardInterrupt
 
     job = Job(source=source, sink=tmp_path / "out.csv", into=tmp_path / "out.csv", declared=ATTRIBUTES)
+    threads = threading.active_count()
     with pytest.raises(KeyboardInterrupt):
         run(Plan(snapshot(FLAG), "f", NOW, {}), job, interrupt)
+    assert threading.active_count() == threads
     assert (tmp_path / "out.csv").stat().st_size < source.stat().st_size
 
 

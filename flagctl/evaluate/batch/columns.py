@@ -216,7 +216,7 @@ def column(data: pl.Series) -> Column:
         return Column(wide, "float") if wide.is_finite().fill_null(True).all() else Column(data.cast(pl.Float64), "any")
     if isinstance(kind, pl.Datetime):
         naive = data.dt.convert_time_zone("UTC").dt.replace_time_zone(None) if kind.time_zone else data
-        return Column(naive.dt.cast_time_unit("us"), "time")
+        return Column(naive, "time")
     if kind == pl.List(pl.String):
         return Column(data, "texts")
     return Column(data, "any")

@@ -154,7 +154,7 @@ class _Chunk:
             return
         by = outcome["bucket_by"]
         rows.take(among & self.attributes(by).keys.is_null(), said._replace(variant=flag["off_variant"]))
-        among = among & rows.open & self.admitted(outcome.get("experiment", {}), by)
+        among = among & self.admitted(outcome.get("experiment", {}), by)
         draw = self.foreign(flag["foreign_bucketing"], key, by) if "foreign_bucketing" in flag else None
         draw = draw or self.draw(outcome["salt"], by)
         split = outcome.get("split")
