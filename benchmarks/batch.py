@@ -25,6 +25,7 @@ COUNTRIES = ["AT", "CH", "DE", "ES", "FR", "GB", "IT", "NL", "PL", "US"]
 FLAG = {"enabled": True, "ttl": 300, "metadata": {"owner": "team", "kind": "release", "description": "A flag."}}
 PROMISED = {"W2": 10e6, "W3": 6e6, "W2, key written back": 4e6, "W3, key written back": 4e6}
 BARE = "polars: read, hash the key"
+PADDED = "the same, padded to 120"
 
 
 class Cost(NamedTuple):
@@ -98,10 +99,11 @@ def work(case: str, source: Path, sink: Path) -> None:
 
     rows = pl.scan_parquet(source).select(pl.len()).collect().item()
     wall, cpu = time.perf_counter(), time.process_time()
-    if case == BARE:
-        pl.scan_parquet(source).select(polars_hash.col("targetingKey").nchash.murmur32().sum()).collect(
-            engine="streaming"
-        )
+    if case in (BARE, PADDED):
+        key = polars_hash.col("targetingKey")
+        if case == PADDED:
+            key = polars_hash.concat_str(pl.concat_str(pl.lit("xxs:"), key, pl.lit("." * 120)).str.head(122))
+        pl.scan_parquet(source).select(key.nchash.murmur32().sum()).collect(engine="streaming")
     else:
         columns = ["targetingKey", "variant"] if "written" in case else ["variant"]
         plan = Plan(snapshot(case[:2]), "f", 1_800_000_000, {})
@@ -139,7 +141,7 @@ def main() -> None:
         files = {rows: folder / f"{rows}.parquet" for rows in (options.rows // 10, options.rows)}
         for rows, path in files.items():
             people(path, rows)
-        found: dict[str, list[Cost]] = {case: [] for case in (BARE, *PROMISED)}
+        found: dict[str, list[Cost]] = {case: [] for case in (BARE, PADDED, *PROMISED)}
         for _ in range(options.runs):
             for case, costs in found.items():
                 costs.append(measure(folder, files[options.rows], case))
