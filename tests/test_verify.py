@@ -88,9 +88,10 @@ def test_what_is_live_is_what_the_commit_says(repo: Path, live: Path, flagctl: R
     head = git(repo, "rev-parse", "HEAD").strip()
     done = flagctl("verify", "-e", "production")
     assert done.returncode == 0, done.stderr
-    whole, web = done.stdout.splitlines()
+    whole, flagd, web = done.stdout.splitlines()
     sentence = f"version 2: this is what flags/production/ at {head[:12]} says, signed by k, published just now"
     assert whole == f"file:published: production {sentence}"
+    assert flagd == f"file:published: production flagd.json of {sentence}".replace("signed by k", "not signed")
     assert web == f"file:published: production for web {sentence}"
     assert flagctl("verify").stdout.splitlines()[0].startswith("file:published: development version 1: this is")
     for source in ("published/production/snapshot.json", live, f"file://{live}", f"file:{live}"):
@@ -196,7 +197,8 @@ def test_a_flipped_byte_anywhere_is_found_by_verify_and_by_readers(repo: Path, l
         everywhere = range(len(data))
         for position in [0, len(data) - 1, *dice.sample(everywhere, 60)]:
             file.write_bytes(data[:position] + bytes([data[position] ^ 1 << dice.randrange(8)]) + data[position + 1 :])
-            assert [one.ok for one in verified(repo)] == [file != live, file == live], position
+            whole, *beside = verified(repo)
+            assert [whole.ok, beside[-1].ok] == [file != live, file == live], position
         file.write_bytes(data)
     data = live.read_bytes()
     for position in everywhere:
@@ -237,7 +239,18 @@ def test_a_part_for_an_audience_that_is_newer_than_what_is_live(repo: Path, live
     settings.write_text(settings.read_text().replace("audiences: {web: ", "audiences: {app: {tags: [web]}, web: "))
     git(repo, "commit", "-qam", "Another audience")
     assert "missing beside it was app/snapshot.json" in flagctl("publish", "production").stdout
-    assert [(one.audience, one.ok) for one in verified(repo)] == [(None, True), ("app", True), ("web", True)]
+    found = [(one.audience or one.beside, one.ok) for one in verified(repo)]
+    assert found == [(None, True), ("flagd.json", True), ("app", True), ("web", True)]
+
+
+def test_a_flagd_definition_that_is_not_the_snapshots_is_told(repo: Path, live: Path, flagctl: Run) -> None:
+    file = live.with_name("flagd.json")
+    file.write_bytes(file.read_bytes().replace(b"50", b"99"))
+    done = flagctl("verify", "-e", "production")
+    assert done.returncode == 1
+    assert "production flagd.json of version 2: NO\n  it is not what version 2 of the snapshot says" in done.stdout
+    file.unlink()
+    assert "NO\n  it is not published" in flagctl("verify", "-e", "production").stdout
 
 
 @contextmanager
@@ -283,7 +296,7 @@ def test_a_flipped_byte_of_a_stored_object_is_found_in_every_kind_of_place(
     project, key, store = Project.find(repo), "production/snapshot.json", place.open()
     raw, replace = stored(store, kind, key)
     said, dice = unpack(raw, key), random.Random(5)
-    assert [one.ok for one in verify_all(project, place.url, "production", now=NOW)] == [True, True]
+    assert all(one.ok for one in verify_all(project, place.url, "production", now=NOW))
     unharmed = 0
     for number, position in enumerate(dice.sample(range(len(raw)), 60)):
         replace(raw[:position] + bytes([raw[position] ^ 1 << dice.randrange(8)]) + raw[position + 1 :])
@@ -298,3 +311,17 @@ def test_a_flipped_byte_of_a_stored_object_is_found_in_every_kind_of_place(
             assert whole.ok is (found == said), position
     # In gzip's own header, and in the bits that fill up its last byte, a flip changes nothing of what is read.
     assert unharmed <= (0 if kind == "file" else 6)
+
+
+def test_a_clone_without_the_history_does_not_know(
+    repo: Path, live: Path, flagctl: Run, git: Run, tmp_path: Path
+) -> None:
+    git(tmp_path, "clone", "-q", "--depth", "1", f"file://{repo}", "shallow")
+    shutil.copytree(repo / "published", tmp_path / "shallow/published")
+    done = flagctl("verify", "-e", "production", cwd=tmp_path / "shallow")
+    assert (done.returncode, "this clone lacks the history" in done.stderr) == (4, True), done.stdout + done.stderr
+    # What was published from such a clone is proven by a whole one all the same.
+    done = flagctl("publish", "production", "--allow-older", cwd=tmp_path / "shallow")
+    assert done.returncode == 0, done.stderr
+    shutil.copytree(tmp_path / "shallow/published", repo / "published", dirs_exist_ok=True)
+    assert all(one.ok for one in verified(repo))

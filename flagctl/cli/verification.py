@@ -57,10 +57,10 @@ def verify_all(project: Project, source: str | None, environment: str | None, *,
 
 
 def _target(store: Reader, environment: str, settings: Settings, common: dict[str, Any]) -> Iterator[Verified]:
-    """The live snapshot of an environment, its audiences' parts, and a canary that counts."""
-    from flagctl.publish.draft import audience_key
+    """The live snapshot of an environment, what stands beside it, and a canary that counts."""
+    from flagctl.publish.draft import FLAGD, FlagdMaker, audience_key
     from flagctl.publish.live import canary_key, live_key, newest_live, read_canary
-    from flagctl.publish.verify import Verified, examine
+    from flagctl.publish.verify import Verified, compare_beside, examine
 
     def missing(reason: str, audience: str | None = None) -> Verified:
         return Verified(
@@ -76,6 +76,9 @@ def _target(store: Reader, environment: str, settings: Settings, common: dict[st
     held = newest_live(store, environment, canary)
     live = examine(found.data, audience=None, held=held, modified=found.modified, **common)
     yield live
+    if live.ok:  # else there is nothing to compare with
+        flagd = store.get(f"{environment}/{FLAGD}")
+        yield compare_beside(live, found.data, FLAGD, FlagdMaker(), flagd)
     for audience in settings.audiences:
         part = store.get(f"{environment}/{audience_key(audience)}")
         if part is None:

@@ -12,7 +12,9 @@ from flagctl.compile.kill import killed
 from flagctl.compile.snapshot import content, encode, without_versions
 from flagctl.errors import FlagctlError, OutsideError
 from flagctl.model.repository import Audience, Settings
+from flagctl.publish.draft import Maker
 from flagctl.signing import PublicKey, State, verify
+from flagctl.stores.base import Stored
 
 Rebuild = Callable[[str, str], tuple[dict[str, Any], Settings]]
 """(commit, environment) to the snapshot compiled anew, and the commit's settings. Raises UsageError or OutsideError."""
@@ -25,7 +27,8 @@ class Verified(msgspec.Struct, frozen=True, kw_only=True):
 
     signature: its state by signing.verify, or `unsigned` where no keys are listed and there is none.
     reason: why it is not to be believed, "" where it is. differences: from what the commit says, in words.
-    modified: when the place says it was written, seconds since the epoch.
+    modified: when the place says it was written, seconds since the epoch. beside: the name of something that is made
+    from the whole snapshot and not signed, such as `flagd.json`; then this is about that.
     """
 
     source: str
@@ -41,6 +44,23 @@ class Verified(msgspec.Struct, frozen=True, kw_only=True):
     commit: str | None = None
     kills: dict[str, int] = {}
     modified: float | None = None
+    beside: str | None = None
+
+
+def compare_beside(live: Verified, data: bytes, name: str, make: Maker, found: Stored | None) -> Verified:
+    """Whether what stands beside a live snapshot, whose bytes are `data`, is what is made from it."""
+    reason = "it is not published" if found is None else ""
+    differs = found is not None and found.data != make(msgspec.json.decode(data))
+    return msgspec.structs.replace(
+        live,
+        beside=name,
+        ok=not reason and not differs,
+        signature="unsigned",
+        key="",
+        reason=reason,
+        differences=(f"it is not what version {live.version} of the snapshot says",) if differs else (),
+        modified=found.modified if found else None,
+    )
 
 
 def examine(

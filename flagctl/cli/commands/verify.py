@@ -20,9 +20,9 @@ def command(
     """Prove that what is published is what its commit says.
 
     The snapshot is built anew from the commit that it names, and compared byte by byte; its signature has
-    to be by a key that settings list and that is not retired. At a target, the parts for audiences, a
-    canary, and whether an older version was put back are looked at too. Exits with 1 when something
-    differs, and says what; with 4 when it can't be told, because this clone lacks the commit.
+    to be by a key that settings list and that is not retired. At a target, the flagd definition, the parts
+    for audiences, a canary, and whether an older version was put back are looked at too. Exits with 1 when
+    something differs, and says what; with 4 when it can't be told, because this clone lacks the history.
 
     \b
     Examples:

@@ -29,6 +29,7 @@ def words(found: Verified, now: float) -> list[str]:
     what = found.environment or "this"
     what += f" for {found.audience}" if found.audience else ""
     what += " as a canary" if found.canary else ""
+    what += f" {found.beside} of" if found.beside else ""
     title = f"{found.source}: {what}"
     if found.version is not None:
         title += f" version {found.version}"
