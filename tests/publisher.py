@@ -3,8 +3,8 @@
 python publisher.py URL race NUMBER COUNT     publishes COUNT times, again after each lost race
 python publisher.py URL write COUNT FLAGS     publishes 1 to COUNT
 python publisher.py URL follow                reads until stdin ends
-python publisher.py URL kill MARK...          publishes 2 over MARKs again and again; the n-th child dies at the
-                                              n-th call to the network or the file system
+python publisher.py URL kill STEP MARK...     publishes 2 over MARKs again and again; the n-th child dies while it
+                                              sends for the n/2-th time, half sent or all; n rises by STEP
 """
 
 from __future__ import annotations
@@ -170,4 +170,5 @@ def main() -> None:
             send(store, mark, int(rest[1]))
 
 
-main()
+if __name__ == "__main__":
+    main()

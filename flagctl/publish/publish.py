@@ -70,6 +70,7 @@ def publish(
         stored = _release(store, environment, Release(data, beside, about), live.stored.token if live else None)
         _follow(store, environment, data, beside)
         _keep(store, history_key(environment, version, commit), data)
+        store.confirm(environment)
         return _receipt("published", store, live, draft, document, data, elapsed, stored=stored, wrote=tuple(beside))
 
 
@@ -95,6 +96,7 @@ def _complete(live: Live, draft: Draft, store: Store, elapsed: Callable[[], floa
     if not dry_run:
         _follow(store, draft.environment, data, {key: beside[key] for key in missing})
         _keep(store, history_key(draft.environment, live.version, live.commit), data)
+        store.confirm(draft.environment)
     outcome: Any = "completed" if missing else "unchanged"
     return _receipt(outcome, store, live, draft, document, data, elapsed, stored=live.stored, wrote=tuple(missing))
 

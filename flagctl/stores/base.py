@@ -84,6 +84,9 @@ class Store(Reader, Protocol):
         Elsewhere only the live key is written, and the caller writes the rest.
         """
 
+    def confirm(self, environment: str) -> None:
+        """Raise OutsideError when the place might yet lose what was written of `environment`."""
+
     def newest(self, environment: str, live: int) -> int:
         """The highest version ever written of `environment`, at least `live`, the one that is live (0: none)."""
 

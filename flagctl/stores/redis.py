@@ -137,7 +137,6 @@ class RedisStore:
         with self._asking(f"write {key} to") as client:
             if not client.eval(_SWAP, 1, self.name(key), _digest(token), pack(data)):
                 raise self._lost(key)
-            self._replicate(client, key)
 
     def release(self, key: str, release: Release, token: str | None) -> None:
         """See Store. Everything is written in one step."""
@@ -153,7 +152,6 @@ class RedisStore:
                 raise self._lost(key)
             if answer == b"untold":
                 self.caution = f"subscribers were not told of it: {why.decode('utf-8', 'replace')}"
-            self._replicate(client, keys[0])
 
     def _lost(self, key: str) -> LostRaceError:
         return LostRaceError(
@@ -161,12 +159,17 @@ class RedisStore:
             hint="publish again: it is compared with what is live now",
         )
 
-    def _replicate(self, client: Any, name: str) -> None:
+    def confirm(self, environment: str) -> None:
+        """See Store. As many replicas as were asked for have to have it."""
         if not self._replicas:
             return
-        target = {"target_nodes": client.get_node_from_key(name)} if hasattr(client, "get_node_from_key") else {}
+        name = self._own(environment, "version")
         wait = int(self.address.options.get("timeout", 5)) * 1000 // 2
-        have = client.execute_command("WAIT", self._replicas, wait, **target)
+        with self._asking(f"publish {environment} to") as client:
+            # WAIT is about all that was written before the connection's last command, by anybody.
+            client.get(name)
+            target = {"target_nodes": client.get_node_from_key(name)} if hasattr(client, "get_node_from_key") else {}
+            have = client.execute_command("WAIT", self._replicas, wait, **target)
         if have < self._replicas:
             raise OutsideError(
                 f"{self.url} took it, but {have} of {self._replicas} replicas confirmed it: a failover would lose it",

@@ -30,6 +30,7 @@ _WORDS = (
      "«redis-cli cluster info» says why; then publish again"),
     ("MasterDownError", "its primary is down", "publish again after the failover"),
     ("TryAgainError", "its slots are on the move", "publish again when the resharding is done"),
+    ("ClusterError", "its slots are on the move", "publish again when the resharding is done"),
     ("AuthenticationError", "it doesn't accept user and password",
      "look at the URL, or at the variable that password_env names"),
     ("NoPermissionError", "its user lacks a right",
@@ -42,13 +43,13 @@ _WORDS = (
 @contextmanager
 def outside(address: Address, doing: str) -> Iterator[None]:
     """Errors of redis-py and of sockets as OutsideError, with nothing secret in them."""
-    from redis.exceptions import RedisError
+    from redis.exceptions import RedisClusterException, RedisError
 
     try:
         yield
     except FlagctlError:
         raise
-    except (RedisError, OSError) as error:
+    except (RedisError, RedisClusterException, OSError) as error:
         raise _told(address, doing, error) from None
 
 
@@ -97,7 +98,8 @@ def connect(address: Address) -> Any:
     if form == "sentinel":
         from redis.sentinel import Sentinel
 
-        own = {name: settings[name] for name in ("socket_timeout", "socket_connect_timeout")}
+        own: dict[str, Any] = {name: settings[name] for name in ("socket_timeout", "socket_connect_timeout")}
+        own["retry"] = Retry(ExponentialWithJitterBackoff(cap=1, base=0.05), 0)
         own["password"] = _secret(address, "sentinel_password_env") or None
         sentinel = Sentinel(hosts, sentinel_kwargs=own, **settings)
         return sentinel.master_for(path[0], db=int(path[1]) if path[1:] else 0)

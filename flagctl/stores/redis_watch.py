@@ -55,8 +55,9 @@ class Watch:
                 if self._behind:
                     self._behind = False
                     return True
-                message = self._channels.get_message(ignore_subscribe_messages=True, timeout=timeout)
-                return message is not None and self._missed()
+                self._channels.get_message(ignore_subscribe_messages=True, timeout=timeout)
+                # Asked also when nothing came: redis-py mends a broken connection without a word.
+                return self._missed()
         except BaseException:
             self.close()
             raise

@@ -166,6 +166,9 @@ class S3Store:
             finally:
                 self._lease = None
 
+    def confirm(self, environment: str) -> None:
+        """See Store; what was written stays."""
+
     def newest(self, environment: str, live: int) -> int:
         """See Store. The whole history is listed only when nothing is live, or something older than the newest is."""
         history = history_prefix(environment)

@@ -73,8 +73,8 @@ def status_of(error: Any) -> int:
 @contextmanager
 def outside(address: Address, doing: str) -> Iterator[None]:
     """Errors of boto3 and of sockets as OutsideError, with nothing secret in them."""
-    from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError
-    from botocore.exceptions import HTTPClientError as Broken
+    from botocore.exceptions import BotoCoreError, ClientError, HTTPClientError, NoCredentialsError
+    from botocore.exceptions import ConnectionError as UnreachableError
 
     try:
         yield
@@ -95,5 +95,9 @@ def outside(address: Address, doing: str) -> Iterator[None]:
         )
         raise OutsideError(f"can't {doing} {address.shown}: {why}", hint=hint) from None
     except (BotoCoreError, OSError) as error:
-        hint = "is it running, and is the address right?" if isinstance(error, (Broken, OSError)) else ""
+        hint = (
+            "is it running, and is the address right?"
+            if isinstance(error, (HTTPClientError, UnreachableError, OSError))
+            else ""
+        )
         raise OutsideError(f"can't {doing} {address.shown}: {scrub(str(error), address.secrets)}", hint=hint) from None
