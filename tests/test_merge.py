@@ -148,6 +148,14 @@ def test_what_both_changed_is_a_conflict_that_somebody_settles(
     assert merged(mine, yours, settle=lambda found: "ours")[0] == mine
 
 
+def test_a_rule_that_both_added_has_one_audience_or_the_other() -> None:
+    mine = swap(BASE, ("  # the beta\n", NEW_RULE + "  # the beta\n"))
+    yours = swap(mine, ("{attribute: plan, equals: pro}", "{attribute: country, equals: DE}"))
+    done = merged(mine, yours)[1]
+    assert [conflict.spelled for conflict in done.conflicts] == ["rules/paying/when"]
+    assert done.data == edit.read(mine)
+
+
 def test_fields_that_are_kept_never_move_and_what_is_around_them_does() -> None:
     theirs = swap(WITH_NEW, ("ada, bob", "zoe"), ("rollout: 25", "rollout: 99"), ("rollout: 10", "serve: on"))
     text, done = merged(BASE, theirs, kept=["overrides", "rules/eu-beta", "default/rollout"])

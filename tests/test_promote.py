@@ -292,6 +292,14 @@ def test_what_can_not_be_promoted_is_named(shop: Path, git: GitRun) -> None:
         found(shop, "checkout")
 
 
+def test_a_shallow_clone_says_that_it_lacks_the_base(shop: Path, git: GitRun, tmp_path: Path) -> None:
+    change(shop, git, STAGING, ("rollout: 10", "rollout: 30"))
+    git(tmp_path, "clone", "-q", "--depth=1", f"file://{shop}", "shallow")
+    with pytest.raises(RefusedError, match="shallow") as raised:
+        found(tmp_path / "shallow", "checkout")
+    assert "fetch-depth: 0" in raised.value.hint
+
+
 # ---- by branch ----
 
 
@@ -314,6 +322,9 @@ def test_a_protected_target_gets_a_branch_that_the_next_run_brings_up_to_date(
     assert git(shop, "diff", "--name-only", head, branch) == PRODUCTION + "\n"
     assert "Reason: tested" in git(shop, "log", "-1", "--format=%B", branch)
     assert (git(shop, "rev-parse", "HEAD").strip(), git(shop, "status", "--porcelain")) == (head, "")
+    assert git(shop, "for-each-ref", "--format=%(refname)").split() == [
+        f"refs/heads/{branch}", "refs/heads/main", f"refs/remotes/origin/{branch}", "refs/remotes/origin/main",
+    ]  # fmt: skip
     assert json.loads(flagctl(*arguments, cwd=shop).stdout)["commit"] == done["commit"]
     change(shop, git, STAGING, ("rollout: 30", "rollout: 35"))
     again = json.loads(flagctl(*arguments, cwd=shop).stdout)

@@ -12,8 +12,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from flagctl.compile.snapshot import snapshot
-from flagctl.errors import RefusedError, UsageError
+from flagctl.errors import ProblemsError, RefusedError, UsageError
 from flagctl.evaluate.evaluator import Evaluator
+from flagctl.history import rollback as room
 from flagctl.history.change import Changed, apply
 from flagctl.history.git import Git
 from flagctl.history.rollback import Rollback, rollback
@@ -119,6 +120,36 @@ def test_what_it_depended_on_and_is_gone_refuses_it_and_the_whole_environment_br
     assert git(repo, "status", "--porcelain") == ""
     back(repo, environment="development", to="beta")
     assert git(repo, "diff", "beta", "HEAD", "--", "flags/development") == ""
+
+
+@pytest.mark.parametrize(
+    ("was", "gone", "words"),
+    [
+        ("{attribute: age, gte: 18}", ("flags/attributes.yaml", "  age: {type: integer}\n", ""), 'attribute "age"'),
+        ("{segment: beta}", ("", "", ""), 'segment "beta"'),
+    ],
+)
+def test_each_thing_that_is_gone_is_listed(
+    repo: Path, git: GitRun, was: str, gone: tuple[str, str, str], words: str
+) -> None:
+    first = '{attribute: email, ends_with: "@example.com"}'
+    if "segment" in was:
+        (repo / SEGMENT).parent.mkdir()
+        (repo / SEGMENT).write_text("description: Beta.\nwhen:\n  - {attribute: country, equals: DE}\n")
+        git(repo, "add", "-A")
+    edited(repo, git, FLAG, (first, was))
+    edited(repo, git, FLAG, (was, first))
+    if gone[0]:
+        edited(repo, git, *gone[:1], gone[1:])
+    else:
+        git(repo, "rm", "-q", SEGMENT)
+        git(repo, "commit", "-qm", "No segment")
+    with pytest.raises(ProblemsError) as raised:
+        back(repo, "wishlist-gallery", "development")
+    refused = room.gone(raised.value, "Roll back")
+    assert refused is not None
+    assert "needs what is gone now" in refused.message
+    assert words in refused.message
 
 
 def test_a_whole_environment_goes_back_and_what_came_since_goes(repo: Path, git: GitRun, flagctl: Run) -> None:

@@ -53,6 +53,7 @@ _ATOMS = frozenset({"split", "ramp", "slots", "bucketing"})
 _USERS = ("overrides",)
 _WORDS = {"true": "on", "false": "off"}
 _VARIANTS = ("serve", "variant", "off_variant")
+_CONDITIONS = ("when", "any", "all")
 _PRUNED = ("tags", "requires", "rules", "schedule")
 
 
@@ -123,7 +124,8 @@ class _Merge:
         if whole and same(base, ours, under):
             return theirs
         sides = [side for side in (base, ours, theirs) if side is not UNSET]
-        if not is_atom(path) and all(isinstance(side, list) for side in sides):
+        unknown = base is UNSET and under in _CONDITIONS  # of two audiences both halves would be a third
+        if not is_atom(path) and not unknown and all(isinstance(side, list) for side in sides):
             return self.list(path, base or [], ours, theirs)
         there = ours is not UNSET and theirs is not UNSET
         if (
@@ -241,7 +243,7 @@ def _without(data: Any, paths: Iterable[Path]) -> Any:
 
 
 def _order_counts(path: Path) -> bool:
-    return path[-1] not in ("when", "any", "all", "requires", "schedule")
+    return path[-1] not in (*_CONDITIONS, "requires", "schedule")
 
 
 def _together(ours: Iterable[str], theirs: Iterable[str]) -> list[str]:

@@ -7,6 +7,7 @@ environments last said the same, whichever is later.
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal
 
 import msgspec
@@ -20,6 +21,7 @@ from flagctl.files.repository import Reading, needs
 from flagctl.files.walk import classify, find
 from flagctl.history.change import Texts, text_of
 from flagctl.history.states import steps
+from flagctl.history.touches import require_whole
 from flagctl.history.travel import Blobs, CommitTree
 from flagctl.problems import did_you_mean
 
@@ -108,10 +110,12 @@ def promote(
     """
     if bool(wanted.keys) + bool(wanted.tag) + wanted.everything != 1:
         raise UsageError("say which flags: some keys, --tag or --all", hint="flagctl promote KEY --to production")
+    require_whole(git)
     work = _Work(project, git, reading, wanted, ask)
-    for key in work.chosen():
-        work.take(key)
-    work.need()
+    with work.blobs:
+        for key in work.chosen():
+            work.take(key)
+        work.need()
     keys = tuple(dict.fromkeys(work.flags))
     listed = ", ".join(keys[:3]) + (f" and {len(keys) - 3} more" if len(keys) > 3 else "")
     return Promotion(
@@ -138,6 +142,7 @@ class _Work:
         self.target: Environment = reading.repository.environments[wanted.target]
         self.settings = reading.repository.settings
         self.head = git.resolve("HEAD")
+        self.blobs = Blobs(git)
         self.texts: Texts = {}
         self.before: dict[str, str] = {}
         self.flags: list[str] = []
@@ -183,6 +188,8 @@ class _Work:
             base, mine, yours, kept=self._kept(mine, yours), settle=lambda conflict: self._settled(path, conflict)
         )
         self.conflicts += [(path, conflict) for conflict in done.conflicts]
+        if done.conflicts:
+            return
         text = None if done.data is UNSET else become(ours or theirs or "", done.data, theirs or "")
         if text is not None and ours is None and self.wanted.disabled:
             text = edit.set_value(text, ["enabled"], False)
@@ -242,11 +249,16 @@ class _Work:
         return None if side is None else "theirs" if side == "source" else "ours"
 
     def _committed(self, path: str) -> str:
-        if self.git.states([path]):
+        if path in self._dirty or (path not in self.source.flag_files.values() and self.git.states([path])):
             raise RefusedError(
                 f"{path} is not committed as it is", hint="commit it first: a promotion records from where"
             )
         return text_of(self.project, path)
+
+    @cached_property
+    def _dirty(self) -> Collection[str]:
+        """The source's files that are not as committed."""
+        return self.git.states(list(self.source.flag_files.values()))
 
     def _kept(self, *sides: Any) -> list[str]:
         environments = self.settings.environments
@@ -263,42 +275,55 @@ class _Work:
 
     def _recorded(self, key: str) -> tuple[int, Any]:
         """When a promotion last recorded the source, and its data then; 0 when none did."""
-        source, target = self.wanted.source, self.wanted.target
-        out = self.git.read(
-            "log", "-1", "-z", f"--grep=^{TRAILER}: {source}@", f"--format=%ct%x00%(trailers:key={TRAILER},valueonly)",
-            "--", f":(glob)flags/{target}/**/{key}.yaml",
-        )  # fmt: skip
-        time, _, said = out.partition("\0")
-        commit = next((line.split("@", 1)[1] for line in said.split() if line.startswith(f"{source}@")), "")
-        if not commit or self.git.run("rev-parse", "--verify", "--quiet", f"{commit}^{{commit}}")[0]:
+        time, commit = self._records.get(key, (0, ""))
+        if not commit or self.git.look("rev-parse", "--verify", "--quiet", f"{commit}^{{commit}}")[0]:
             return 0, UNSET
-        with CommitTree(self.git, commit) as tree:
-            path = find(tree, source, key)
-            return int(time), edit.read(tree.read(path).decode("utf-8", "replace")) if path else UNSET
+        with CommitTree(self.git, commit, only=self.wanted.source) as tree:
+            path = find(tree, self.wanted.source, key)
+            return time, edit.read(tree.read(path).decode("utf-8", "replace")) if path else UNSET
+
+    @cached_property
+    def _records(self) -> dict[str, tuple[int, str]]:
+        """The last promotion of each flag in this direction: its time, and the source's commit."""
+        source, target = self.wanted.source, self.wanted.target
+        fields = "%x00".join(f"%(trailers:key={name},valueonly)" for name in ("Flag", "Environment", TRAILER))
+        out = self.git.read("log", "-z", f"--grep=^{TRAILER}: {source}@", f"--format=%ct%x00{fields}", self.head)
+        parts = out.split("\0")
+        found: dict[str, tuple[int, str]] = {}
+        for time, keys, environments, said in zip(*(parts[i::4] for i in range(4)), strict=False):
+            commit = next((line.partition("@")[2] for line in said.split() if line.startswith(f"{source}@")), "")
+            if commit and target in environments.split():
+                for key in keys.split():
+                    found.setdefault(key, (int(time), commit))
+        return found
 
     def _equal(self, key: str) -> tuple[int, Any]:
         """When source and target last said the same, and what; 0 when they never did."""
-        names = (self.wanted.source, self.wanted.target)
-        here: dict[str, str] = {}
-        history: list[tuple[int, str, str]] = []
-        for step in reversed(
-            list(steps(self.git, self.head, [f":(glob)flags/{name}/**/{key}.yaml" for name in names]))
-        ):
-            for path, _, blob in step.changes:
-                entry = classify(path)
-                if entry.kind == "flag" and (blob or here.get(entry.environment)):
-                    here[entry.environment] = blob
-            history.append((step.time, here.get(names[0], ""), here.get(names[1], "")))
-        blobs = Blobs(self.git)
-        try:
-            for time, source, target in reversed(history):
-                if source and target:
-                    data = [_data(blobs.read(blob)) for blob in dict.fromkeys((source, target))]
-                    if data[0] is not None and data[-1] is not None and same(data[0], data[-1]):
-                        return time, data[0]
-        finally:
-            blobs.close()
+        for time, source, target in reversed(self._pairs.get(key, [])):
+            if source and target:
+                data = [_data(self.blobs.peek(blob)) for blob in (source, target)]
+                if data[0] is not None and data[1] is not None and same(data[0], data[1]):
+                    return time, data[0]
         return 0, UNSET
+
+    @cached_property
+    def _pairs(self) -> dict[str, list[tuple[int, str, str]]]:
+        """The contents of each flag in source and target, oldest first, by Git's names; "" for no file."""
+        names = (self.wanted.source, self.wanted.target)
+        found: dict[str, list[tuple[int, str, str]]] = {}
+        for step in reversed(list(steps(self.git, self.head, [f"flags/{name}" for name in names]))):
+            for path, old, blob in step.changes:
+                entry = classify(path)
+                if entry.kind != "flag":
+                    continue
+                history = found.setdefault(entry.name, [(0, "", "")])
+                pair = list(history[-1][1:])
+                # of a file that moves, what goes at the old place may be told after what comes at the new one
+                side = names.index(entry.environment)
+                if blob or pair[side] == old:
+                    pair[side] = blob
+                    history.append((step.time, pair[0], pair[1]))
+        return found
 
 
 def takes(given: Sequence[str]) -> tuple[tuple[str, str], ...]:

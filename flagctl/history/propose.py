@@ -113,30 +113,31 @@ def _commit(git: Git, texts: Mapping[str, str | None], message: str, branch: str
     head = git.head()
     if head is None:
         raise UsageError("nothing is committed yet", hint="git commit")
+    tree = _tree(git, texts, head.commit)
+    there = git.look("log", "-1", "--format=%H %T %P", f"refs/heads/{branch}", "--")[1].split()
+    if there[1:] == [tree, head.commit]:
+        return there[0]
+    sign = git.look("config", "--type=bool", "--get", "commit.gpgsign")[1].strip() == "true"
+    return _checked(git, "commit-tree", tree, "-p", head.commit, *(["-S"] if sign else []), "-m", message.rstrip("\n"))
+
+
+def _tree(git: Git, texts: Mapping[str, str | None], head: str) -> str:
+    """The tree of a commit with other texts of some files."""
     identity = _checked(git, "var", "GIT_COMMITTER_IDENT")
-    lines = [f"commit {_DRAFT}\n".encode(), f"committer {identity}\n".encode(), _data("draft"),
-             f"from {head.commit}\n".encode()]  # fmt: skip
+    lines = [f"commit {_DRAFT}\nmark :1\ncommitter {identity}\n".encode(), _data("draft"), f"from {head}\n".encode()]
     for path, text in texts.items():
         name = (git.prefix + path).replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
         if text is None:
             lines.append(f'D "{name}"\n'.encode())
         else:
             lines += [f'M 100644 inline "{name}"\n'.encode(), _data(text)]
+    # The draft's name is all that is wanted of it: its ref is taken back before Git writes any.
+    lines.append(f"get-mark :1\nreset {_DRAFT}\nfrom {'0' * len(head)}\n".encode())
     process = git.start("fast-import", "--quiet", "--force")
-    process.stdin.write(b"".join(lines))
-    process.stdin.close()
-    if process.wait():
+    out, _ = process.communicate(b"".join(lines))
+    if process.returncode:
         raise OutsideError("Git could not write the commit", hint="git fsck looks for damage")
-    try:
-        tree = git.read("rev-parse", f"{_DRAFT}^{{tree}}").strip()
-        there = git.run("log", "-1", "--format=%H %T %P", f"refs/heads/{branch}", "--")[1].split()
-        if there[1:] == [tree, head.commit]:
-            return there[0]
-        sign = git.run("config", "--type=bool", "--get", "commit.gpgsign")[1].strip() == "true"
-        words = ["commit-tree", tree, "-p", head.commit, *(["-S"] if sign else []), "-m", message.rstrip("\n")]
-        return _checked(git, *words)
-    finally:
-        git.run("update-ref", "-d", _DRAFT)
+    return git.read("rev-parse", f"{out.decode().strip()}^{{tree}}").strip()
 
 
 def _data(text: str) -> bytes:

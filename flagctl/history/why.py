@@ -19,7 +19,7 @@ from flagctl.files.repository import needs, read_closure
 from flagctl.files.understand import understand
 from flagctl.files.walk import SETTINGS, classify
 from flagctl.history.states import StateTree, Step, listing, steps
-from flagctl.history.touches import Commit, commits
+from flagctl.history.touches import Commit, commits, require_whole
 from flagctl.history.travel import Blobs
 from flagctl.model import times, words
 from flagctl.problems import did_you_mean
@@ -96,6 +96,7 @@ class _Course:
     """The states of a flag's closure over a span of history, oldest first, and answers in them."""
 
     def __init__(self, git: Git, environment: str, key: str, head: str, until: str) -> None:
+        require_whole(git)
         self.key = key
         self.environment = environment
         self.blobs = Blobs(git)
