@@ -6,8 +6,8 @@ Segments and required flags are inlined, for flagd can't refer to others. What f
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Iterator, Mapping
+from json.encoder import encode_basestring
 from typing import Any
 
 import msgspec
@@ -81,6 +81,11 @@ def in_order(links: Mapping[str, Iterable[str]]) -> list[str]:
     return list(found)
 
 
+def _inlines(flag: Mapping[str, Any]) -> bool:
+    """Whether more than what stands in its file becomes part of a flag."""
+    return bool(flag.get("requires")) or any(True for rule in flag.get("rules", ()) for _ in _segments_in(rule["when"]))
+
+
 def _segments_in(conditions: Iterable[Mapping[str, Any]]) -> Iterator[str]:
     for condition in conditions:
         if "segment" in condition:
@@ -108,8 +113,10 @@ def _flag(flag: Mapping[str, Any], logic: Logic) -> dict[str, Any]:
 
 
 def _metadata(flag: Mapping[str, Any]) -> dict[str, Any]:
-    """Flat, for Python's engine rejects the whole document otherwise; `version` comes from the set's."""
+    """Flat, for Python's engine rejects the whole document otherwise. What the set says, its flags need not."""
     said = {name: value for name, value in flag["metadata"].items() if name in ("owner", "kind", "documentation_url")}
+    if "version" in flag["metadata"]:
+        said["version"] = str(flag["metadata"]["version"])
     said["ttl"] = flag["ttl"]
     if "expires_at" in flag:
         said["expires_at"] = times.text(flag["expires_at"])
@@ -133,7 +140,9 @@ class _Compiler:
         for key in in_order({key: [need["flag"] for need in flag.get("requires", ())] for key, flag in flags.items()}):
             missing = []
             logic = self._flag(flags[key], missing)
-            self.flags[key] = logic, missing or list(self._too_large(logic))
+            if not missing and _inlines(flags[key]):
+                missing += self._too_large(logic)
+            self.flags[key] = logic, missing
 
     def _flag(self, flag: Mapping[str, Any], missing: list[UnsayableError]) -> Logic:
         """The six steps of DESIGN 2.3 as one chain."""
@@ -217,10 +226,10 @@ def measure(logic: Logic, known: dict[int, tuple[int, int]]) -> tuple[int, int]:
 
     known: those of what was measured before, by its `id`; it must stay alive meanwhile.
     """
-    if type(logic) is str and logic.isprintable() and '"' not in logic and "\\" not in logic:
-        return (len(logic) if logic.isascii() else len(logic.encode())) + 2, 0
+    if isinstance(logic, str):
+        return len(encode_basestring(logic).encode()), 0
     if not isinstance(logic, (dict, list)):
-        return len(json.dumps(logic, ensure_ascii=False).encode()), 0
+        return 4 if logic is None or logic is True else 5 if logic is False else len(repr(logic)), 0
     found = known.get(id(logic))
     if found is None:
         if isinstance(logic, dict):
