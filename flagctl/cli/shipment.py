@@ -63,9 +63,13 @@ def receipts_of(
     canary: str | None,
     promote: bool,
     abort: bool,
+    self_test: bool | None,
     **options: Any,
 ) -> Iterator[Receipt]:
-    """One run of `publish`. Nothing leaves before everything is in order; then one target after the other."""
+    """One run of `publish`. Nothing leaves before everything is in order; then one target after the other.
+
+    self_test: try the flagd definition out in flagd's engine; None: that of protected environments, if it is there.
+    """
     from flagctl.publish.canary import share_of
 
     if (canary is not None) + promote + abort > 1:
@@ -78,7 +82,38 @@ def receipts_of(
     shipment = load(project, revision, names, everything, target, signer=signer, now=now)
     if shipment.left_out:
         warn(f"changed but not committed, so not published: {', '.join(shipment.left_out)}", "git commit, then again")
+    try_out(
+        project, [draft.document for draft in dict.fromkeys(draft for draft, _ in shipment.parcels)], self_test, warn
+    )
     return shipment.send(share=share, **options)
+
+
+def try_out(
+    project: Project, documents: list[dict[str, Any]], wanted: bool | None, warn: Callable[[str, str], None]
+) -> None:
+    """Have flagd's engine answer from these snapshots' flagd definitions. Raises RefusedError where it differs from us.
+
+    wanted: None for protected environments only, and only if the engine is installed.
+    """
+    from flagctl.publish import selftest
+
+    if wanted is None:
+        documents = [document for document in documents if document["protected"]]
+    if wanted is False or not documents:
+        return
+    if not selftest.installed():
+        names = ", ".join(document["environment"] for document in documents)
+        hint = "pip install openfeature-flagd-core"
+        if wanted:
+            raise UsageError("--self-test asks flagd's engine, which is not installed", hint=hint)
+        warn(f"the flagd definition of {names} is published without a self-test: {hint}", "")
+        return
+    from flagctl.compile.flagd import definition
+
+    for document in documents:
+        made = definition(document).document
+        with project.progress(f"trying out {document['environment']} in flagd") as report:
+            selftest.try_out(document, made, seed=int(document["commit"][:8], 16), clock=time.time, report=report)
 
 
 def settle_canary(

@@ -19,6 +19,10 @@ def command(
     promote: Annotated[bool, typer.Option("--promote-canary", help="Make the canary everybody's.")] = False,
     abort: Annotated[bool, typer.Option("--abort-canary", help="Take the canary back.")] = False,
     allow_older: Annotated[bool, typer.Option("--allow-older", help="Go back behind what is live.")] = False,
+    self_test: Annotated[
+        bool | None,
+        typer.Option("--self-test/--no-self-test", help="Ask flagd's engine first. Default: where protected."),
+    ] = None,
     dry_run: DryRun = False,
     as_json: Json = False,
 ) -> None:
@@ -27,7 +31,8 @@ def command(
     What is committed is published, never what lies around in the work tree. Nothing happens where the
     same is live already; a commit older than the live one is refused. Where settings list keys, it is
     signed: `flagctl key new --help` says where the private half is looked for. A canary is for those
-    clients that take canaries, by a hash of their instance; any other publish ends it.
+    clients that take canaries, by a hash of their instance; any other publish ends it. With --self-test
+    flagd's own engine answers first, about contexts made from the flags, and must agree.
 
     \b
     Examples:
@@ -44,7 +49,7 @@ def command(
     sent = receipts_of(
         ctx.obj.project(), revision, environments or [], everything, target, warn=out.warn,
         signer=(lambda settings: None) if dry_run else signer_of(ctx.obj), now=ctx.obj.now(),
-        canary=canary, promote=promote, abort=abort, allow_older=allow_older, dry_run=dry_run,
+        self_test=self_test, canary=canary, promote=promote, abort=abort, allow_older=allow_older, dry_run=dry_run,
     )  # fmt: skip
     receipts: list[Receipt] = []
     try:
