@@ -53,7 +53,7 @@ def test_there_are_ten_thousand_and_odd_ones_are_marked() -> None:
     assert COLUMNS == ["salt", "value", "ascii", "portable", "flagd-2", "flagd-3"]
     assert len({(salt, value) for salt, value, *_ in ROWS}) == len(ROWS) == 10_000
     assert all(marked is f"{salt}{value}".isascii() for salt, value, marked, *_ in ROWS)
-    assert sum(not row[2] for row in ROWS) > 200
+    assert sum(not row[2] for row in ROWS) > 150
     assert sum(isinstance(row[1], int) for row in ROWS) > 500
 
 
