@@ -87,6 +87,13 @@ def test_labels_and_reviewers_are_asked_for(clone: Path, server: GitHubServer, f
     assert forge.propose(wanted).endswith("/pull/1")
 
 
+def test_auto_merge_is_asked_for(clone: Path, server: GitHubServer, forge: GitHub) -> None:
+    forge.propose(Proposal(branch="work", onto="main", title="t", body="b", auto_merge=True))
+    (asked_for,) = [body for _, path, body in server.seen if path == "/graphql"]
+    assert "enablePullRequestAutoMerge" in asked_for["query"]
+    assert asked_for["variables"]["input"]["pullRequestId"] == server.pulls[0]["node_id"]
+
+
 def test_a_lost_race_finds_the_pull_request_of_the_other(clone: Path, server: GitHubServer, forge: GitHub) -> None:
     server.open_pull("theirs", "b", "work", "main")
     server.script.append(("GET", "/pulls", 200, {}, []))
@@ -307,3 +314,36 @@ def test_approvals_are_counted_from_the_pull_request(
     assert "there is no token for one" in flagctl("approvals", "1").stderr
     git(clone, "checkout", "-q", "main")
     assert flagctl("approvals").stderr == "no approval is needed\n"
+
+
+def test_a_change_of_a_protected_environment_becomes_a_pull_request(
+    flagctl: Callable[..., Any], clone: Path, git: GitRun, server: GitHubServer
+) -> None:
+    git(clone, "checkout", "-q", "main")
+    (clone / "flags/flagctl.yaml").write_text(POLICY)
+    git(clone, "commit", "-qam", "policy")
+    git(clone, "push", "-q", "origin", "main")
+    env = {"GITHUB_TOKEN": TOKEN, "GITHUB_API_URL": server.url, "GITHUB_REPOSITORY": f"{OWNER}/{NAME}"}
+    change = ["set", "wishlist-gallery", "-e", "production", "--rollout", "60", "--reason", "tested"]
+    done = flagctl(*change, env=env)
+    assert done.returncode == 0, done.stderr
+    assert f"{server.url}/{OWNER}/{NAME}/pull/1" in done.stdout + done.stderr
+    (pull,) = server.pulls
+    assert pull["base"]["ref"] == "main"
+    assert (
+        git(server.bare, "show", f"{pull['head']['ref']}:flags/production/wishlist-gallery.yaml").count("rollout: 60")
+        == 1
+    )
+    assert "everyone else: off → on 35.000 %" in pull["body"]
+    bodies = {path.rpartition("/")[2]: body for _, path, body in server.seen}
+    assert bodies["labels"] == {"labels": ["flags", "production"]}
+    assert bodies["requested_reviewers"] == {"reviewers": [], "team_reviewers": ["sre"]}
+    # nothing changed since: the same branch, the same pull request
+    assert flagctl(*change, env=env).returncode == 0
+    assert len(server.pulls) == 1
+    # without the forge the branch is there, and the person is told how to go on
+    server.script += [("GET", "/pulls", 404, {}, {"message": "Not Found"})]
+    done = flagctl(*[*change[:5], "70", *change[6:]], env=env)
+    assert done.returncode == 0
+    assert "Not Found" in done.stdout + done.stderr
+    assert "compare/main" in done.stdout + done.stderr

@@ -12,6 +12,8 @@ from flagctl.errors import UsageError
 from flagctl.model import times
 
 if TYPE_CHECKING:
+    from flagctl.history.forge import Forge
+    from flagctl.history.git import Git
     from flagctl.project import Project
 
 
@@ -72,6 +74,12 @@ class Session:
         for path in tidy(project.root):
             self.out.warn(f"{path} is as it was committed: an earlier flagctl was ended while it changed the file")
         return project
+
+    def forge(self, git: Git) -> Forge | None:
+        """The forge of a repository, by its remote and the tokens in the environment."""
+        from flagctl.history.forge import forge_of
+
+        return forge_of(git, os.environ)
 
     def now(self, clock: str | None = None) -> float:
         """Seconds since the epoch: the clock's, or what `--clock` or `--at` says."""

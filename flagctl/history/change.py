@@ -60,7 +60,8 @@ class Route(msgspec.Struct, frozen=True, kw_only=True):
     where: str
     keys: tuple[str, ...]
     always: bool = False
-    forge: Forge | None = None
+    forge: Callable[[Git], Forge | None] | None = None
+    auto_merge: bool = False
 
 
 class Overlay(Tree):
@@ -142,7 +143,8 @@ def apply(
             return done
         said = worded(message, [*trailers, *([("Reason", reason)] if reason else [])])
         if route is not None and protected and _by_branch(writer.git, route):
-            proposed = _propose(writer.git, changes, said, route, body or reason or "")
+            body = body or _body(sides, message, reason, now)
+            proposed = _propose(writer.git, changes, said, route, body, sides[0])
             return msgspec.structs.replace(done, commit=proposed.commit, proposed=proposed)
         made = _commit(writer, changes, old, said)
         return msgspec.structs.replace(done, commit=made, detached=not writer.git.branch())
@@ -153,13 +155,38 @@ def _by_branch(git: Git, route: Route) -> bool:
     return route.always or (bool(remote) and on_main(git, remote))
 
 
-def _propose(git: Git, changes: Texts, message: str, route: Route, body: str) -> Proposed:
+def _body(sides: tuple[Repository, Repository], message: str, reason: str | None, now: float) -> str:
+    """Why, and what it would do and to whom."""
+    from flagctl.plan.markdown import LIMIT, comment
+    from flagctl.plan.plan import Sides, make
+
+    planned = make(Sides(*sides), now=now, base="what is now", head=message)
+    return f"{reason}\n\n{comment(planned, LIMIT - len(reason) - 2)}" if reason else comment(planned)
+
+
+def _propose(git: Git, changes: Texts, message: str, route: Route, body: str, before: Repository) -> Proposed:
+    from flagctl.plan.approve import reviewers
+
     # A promotion is brought up to date by the next one; of other changes only the same one is the same.
     content = "" if route.kind == "promote" else repr(sorted(changes.items()))
     branch = branch_name(route.kind, route.where, route.keys, f"{route.where} {sorted(route.keys)} {content}")
-    title = message.partition("\n")[0]
-    proposal = Proposal(branch=branch, onto=git.branch() or "main", title=title, body=body)
-    return propose(git, changes, message, proposal, route.forge)
+    asked: dict[str, None] = {}
+    environments: dict[str, None] = {}
+    for entry in map(classify, changes):
+        flag = before.environments[entry.environment].flags.get(entry.name) if entry.kind == "flag" else None
+        environments |= dict.fromkeys([entry.environment] if entry.environment else [])
+        owners = [] if flag is None else [flag.owner.team]
+        asked |= dict.fromkeys(reviewers(before.settings, entry.environment, owners))
+    proposal = Proposal(
+        branch=branch,
+        onto=git.branch() or "main",
+        title=message.partition("\n")[0],
+        body=body,
+        labels=("flags", *environments),
+        reviewers=tuple(asked),
+        auto_merge=route.auto_merge,
+    )
+    return propose(git, changes, message, proposal, None if route.forge is None else route.forge(git))
 
 
 def _commit(writer: Writer, changes: Texts, old: Texts, message: str) -> str:

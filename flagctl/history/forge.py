@@ -46,9 +46,6 @@ class Forge(Protocol):
     def comment(self, pull: Pull, mark: str, text: str) -> str:
         """Write a comment, or write it anew where one of ours that begins with `mark` stands; its URL."""
 
-    def merge_when_approved(self, pull: Pull) -> None:
-        """Ask that it is merged as soon as everything that it waits for is there."""
-
 
 class Place(NamedTuple):
     """Where a repository lives: the host, and owner/name there."""

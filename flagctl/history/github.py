@@ -57,6 +57,8 @@ class GitHub:
             logins, teams = people(proposal.reviewers)
             if logins or teams:
                 self._ask(pull, logins, teams)
+            if proposal.auto_merge:
+                pull.enable_automerge()
             return str(pull.html_url)
 
     def pull(self, number: int) -> Pull:
@@ -101,11 +103,6 @@ class GitHub:
             if ours.body != text:
                 ours.edit(text)
             return str(ours.html_url)
-
-    def merge_when_approved(self, pull: Pull) -> None:
-        """See Forge. The repository has to allow auto-merge."""
-        with self._telling("ask for auto-merge", "allow auto-merge in the repository's settings"):
-            self._repo.get_pull(pull.number).enable_automerge(merge_method="SQUASH")
 
     @cached_property
     def _github(self) -> Any:

@@ -16,13 +16,14 @@ _TIMEOUT = 15
 
 
 class GitLab:
-    """A `flagctl.history.forge.Forge`. url: the server's address; repository: group/name."""
+    """A `flagctl.history.forge.Forge`. url: the server's address; repository: group/name. retry: what may pass."""
 
-    def __init__(self, url: str, repository: str, token: str, *, timeout: float = _TIMEOUT) -> None:
+    def __init__(self, url: str, repository: str, token: str, *, timeout: float = _TIMEOUT, retry: bool = True) -> None:
         self.url = url
         self.repository = repository
         self._token = token
         self._timeout = timeout
+        self._retry = retry
 
     def propose(self, proposal: Proposal) -> str:
         """See Forge."""
@@ -30,26 +31,29 @@ class GitLab:
             found = self._project.mergerequests.list(
                 state="opened", source_branch=proposal.branch, target_branch=proposal.onto, get_all=False
             )
-            logins, _ = people(proposal.reviewers)
             if found:
                 merge = found[0]
                 if (merge.title, merge.description or "") != (proposal.title, proposal.body):
                     merge.title, merge.description = proposal.title, proposal.body
                     merge.save()
-                return str(merge.web_url)
-            ids = [user.id for login in logins for user in self._gitlab.users.list(username=login, get_all=False)]
-            merge = self._project.mergerequests.create(
-                {
-                    "source_branch": proposal.branch,
-                    "target_branch": proposal.onto,
-                    "title": proposal.title,
-                    "description": proposal.body,
-                    "remove_source_branch": True,
-                    **({"labels": ",".join(proposal.labels)} if proposal.labels else {}),
-                    **({"reviewer_ids": ids} if ids else {}),
-                }
-            )
+            else:
+                merge = self._project.mergerequests.create(self._described(proposal))
+            if proposal.auto_merge:
+                merge.merge(merge_when_pipeline_succeeds=True, should_remove_source_branch=True)
             return str(merge.web_url)
+
+    def _described(self, proposal: Proposal) -> dict[str, Any]:
+        logins, _ = people(proposal.reviewers)
+        ids = [user.id for login in logins for user in self._gitlab.users.list(username=login, get_all=False)]
+        return {
+            "source_branch": proposal.branch,
+            "target_branch": proposal.onto,
+            "title": proposal.title,
+            "description": proposal.body,
+            "remove_source_branch": True,
+            **({"labels": ",".join(proposal.labels)} if proposal.labels else {}),
+            **({"reviewer_ids": ids} if ids else {}),
+        }
 
     def pull(self, number: int) -> Pull:
         """See Forge."""
@@ -89,12 +93,6 @@ class GitLab:
                 ours.save()
             return f"{pull.url}#note_{ours.id}"
 
-    def merge_when_approved(self, pull: Pull) -> None:
-        """See Forge."""
-        with self._telling("ask for the merge"):
-            merge = self._project.mergerequests.get(pull.number, lazy=True)
-            merge.merge(merge_when_pipeline_succeeds=True, should_remove_source_branch=True)
-
     @cached_property
     def _gitlab(self) -> Any:
         try:
@@ -106,7 +104,7 @@ class GitLab:
             private_token=self._token,
             timeout=self._timeout,
             per_page=100,
-            retry_transient_errors=True,
+            retry_transient_errors=self._retry,
             user_agent="flagctl",
         )
 

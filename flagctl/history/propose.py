@@ -21,7 +21,7 @@ _DRAFT = "refs/flagctl/draft"
 class Proposal(msgspec.Struct, frozen=True, kw_only=True):
     """What a pull request says. branch: with the change; onto: the branch it is meant for.
 
-    reviewers: people and teams who are asked, as @login and @org/team.
+    reviewers: people and teams who are asked, as @login and @org/team. auto_merge: merge it once it is approved.
     """
 
     branch: str
@@ -30,6 +30,7 @@ class Proposal(msgspec.Struct, frozen=True, kw_only=True):
     body: str = ""
     labels: tuple[str, ...] = ()
     reviewers: tuple[str, ...] = ()
+    auto_merge: bool = False
 
 
 class Proposed(msgspec.Struct, frozen=True, kw_only=True):
@@ -87,9 +88,13 @@ def propose(
         raise OutsideError(
             f"{remote} did not take the branch: {said}", hint=f"it is here: git push {remote} {proposal.branch}"
         )
+    url, advice = "", _how(git, remote, proposal)
     if forge is not None:
-        return Proposed(branch=proposal.branch, commit=commit, remote=remote, url=forge.propose(proposal))
-    return Proposed(branch=proposal.branch, commit=commit, remote=remote, advice=_how(git, remote, proposal))
+        try:
+            url, advice = forge.propose(proposal), ""
+        except OutsideError as error:  # the branch is there: the person can go on by hand
+            advice = f"{error.message}; {advice}"
+    return Proposed(branch=proposal.branch, commit=commit, remote=remote, url=url, advice=advice)
 
 
 def remote_of(git: Git) -> str:

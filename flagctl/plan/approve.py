@@ -119,6 +119,18 @@ def people_of(settings: Settings, look_up: Members = lambda handle: ()) -> Membe
     return members
 
 
+def reviewers(settings: Settings, environment: str, owners: Iterable[str]) -> tuple[str, ...]:
+    """Who is asked to look at a change, as @login and @org/team: whose approvals count, and the owning teams."""
+    policy = settings.environments.get(environment)
+    names = [*(policy.approvals.teams if policy is not None and policy.approvals is not None else ()), *owners]
+    found: dict[str, None] = {}
+    for name in names:
+        team = settings.teams.get(name)
+        handles = (name,) if team is None else (team.handle,) if team.handle else team.members
+        found |= dict.fromkeys(handle for handle in handles if handle.startswith("@"))
+    return tuple(found)
+
+
 def verdicts(
     needs: Iterable[tuple[str, Approval]],
     settings: Settings,

@@ -41,7 +41,7 @@ def command(
                 project, {path: after}, before={path: before}, message=f"Edit {key} in {environment}",
                 trailers=[("Flag", key), ("Environment", environment)],
                 reason=reason, commit=not no_commit, dry_run=dry_run, now=ctx.obj.now(),
-                route=None if direct else Route(kind="edit", where=environment, keys=(key,)),
+                route=None if direct else Route(kind="edit", where=environment, keys=(key,), forge=ctx.obj.forge),
             )  # fmt: skip
         except ProblemsError as error:
             if out.interactive and show_problems(out, error) and out.confirm("edit again?"):

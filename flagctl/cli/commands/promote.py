@@ -26,6 +26,9 @@ def command(
     reason: Reason = None,
     no_commit: NoCommit = False,
     direct: Direct = False,
+    auto_merge: Annotated[
+        bool, typer.Option("--auto-merge", help="Ask the forge to merge the pull request once it is approved.")
+    ] = False,
     dry_run: DryRun = False,
     as_json: Json = False,
 ) -> None:
@@ -63,7 +66,8 @@ def command(
     changed = apply(
         project, found.texts, before=found.before, message=found.subject, trailers=found.trailers, reason=reason,
         commit=not no_commit, dry_run=dry_run, now=preview.now, preview=preview,
-        route=None if direct else Route(kind="promote", where=f"{one}-{other}", keys=found.flags, always=True),
+        route=None if direct else Route(kind="promote", where=f"{one}-{other}", keys=found.flags, always=True,
+                                        forge=ctx.obj.forge, auto_merge=auto_merge),
     )  # fmt: skip
     show(out, changed, what=f"{other} has it all", dry_run=dry_run, as_json=as_json, flags=found.flags,
          source=one, target=other, plan=preview.document())  # fmt: skip

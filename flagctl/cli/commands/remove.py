@@ -47,6 +47,6 @@ def command(
         project, texts, message=f"Remove {key} from {', '.join(names)}",
         trailers=[("Flag", key), *(("Environment", name) for name in names)],
         reason=reason, commit=not no_commit, dry_run=dry_run, now=ctx.obj.now(),
-        route=None if direct else Route(kind="remove", where="-".join(names), keys=(key,)),
+        route=None if direct else Route(kind="remove", where="-".join(names), keys=(key,), forge=ctx.obj.forge),
     )  # fmt: skip
     show(out, changed, what=f"{key} is not there", dry_run=dry_run, as_json=as_json, flag=key, environments=names)

@@ -51,7 +51,8 @@ def command(
         changed = apply(
             project, wanted.texts, message=wanted.subject, trailers=wanted.trailers,
             reason=reason, commit=not no_commit, dry_run=dry_run, now=preview.now, preview=preview,
-            route=None if direct else Route(kind="rollback", where="-".join(wanted.environments), keys=wanted.flags),
+            route=None if direct else Route(kind="rollback", where="-".join(wanted.environments), keys=wanted.flags,
+                                            forge=ctx.obj.forge),
         )  # fmt: skip
     except ProblemsError as error:
         raise rollback.gone(error, wanted.subject) or error from error

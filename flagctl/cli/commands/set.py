@@ -64,7 +64,7 @@ def command(
         project, {path: after}, before={path: before}, message=f"Set {key} in {environment}: {wish.words()}",
         trailers=[("Flag", key), ("Environment", environment)],
         reason=reason, commit=not no_commit, dry_run=dry_run, now=now,
-        route=None if direct else Route(kind="set", where=environment, keys=(key,)),
+        route=None if direct else Route(kind="set", where=environment, keys=(key,), forge=ctx.obj.forge),
     )  # fmt: skip
     show(ctx.obj.out, changed, what=f"{key} is so in {environment} already", dry_run=dry_run, as_json=as_json,
          flag=key, environment=environment, notes=notes)  # fmt: skip
