@@ -66,7 +66,7 @@ class Repo:
     def told(self, key: str = KEY, environment: str = "production", **wanted: Any) -> list[Entry]:
         """The flag's own entries; the other way to find them has to agree."""
         git, chosen = Git(self.root, bare=True), Wanted(environment=environment, **wanted)
-        found = [entry for entry in of_flag(git, "HEAD", key, environment) if chosen.takes(entry)]
+        found = [entry for entry in of_flag(git, git.resolve("HEAD"), key, environment) if chosen.takes(entry)]
         every = [entry for entry in of_everything(git, self.ledger()) if chosen.takes(entry)]
         mine = [entry for entry in every if entry.kind == "flag" and entry.key == key]
         own = [entry for entry in found if not entry.cause and entry.key == key]

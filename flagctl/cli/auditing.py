@@ -13,6 +13,7 @@ from flagctl.cli.exits import Exit
 if TYPE_CHECKING:
     from flagctl.cli.output import Output
     from flagctl.history.audit import Entry, Wanted
+    from flagctl.history.blame import Blamed
     from flagctl.history.git import Git
     from flagctl.history.verify import Breach
     from flagctl.project import Project
@@ -69,6 +70,26 @@ def entries(project: Project, asked: Asked) -> Iterator[Entry]:
         found = of_everything(git, Ledger(git, head.commit, project.progress))
     chosen = islice(filter(asked.wanted.takes, found), asked.limit)
     yield from _signed(git, chosen) if asked.signatures else chosen
+
+
+def blamed(project: Project, key: str, environment: str) -> list[Blamed]:
+    """Each line of a flag with the change that made it; raises UsageError for one that is not there now."""
+    from flagctl.errors import UsageError
+    from flagctl.files.newflag import valid
+    from flagctl.history.audit import of_flag
+    from flagctl.history.blame import blame
+    from flagctl.history.git import Git
+    from flagctl.history.pasts import Models
+    from flagctl.history.travel import Blobs
+
+    git = Git(project.root, bare=True)
+    found = list(of_flag(git, git.resolve("HEAD"), valid(key), environment))
+    with Blobs(git) as blobs:
+        lines = blame(found, Models(blobs))
+    if not lines:
+        hint = f"flagctl log {key} -e {environment} shows what became of it"
+        raise UsageError(f"there is no {key} in {environment} any more", hint=hint)
+    return lines
 
 
 def _signed(git: Git, found: Iterator[Entry]) -> Iterator[Entry]:

@@ -124,6 +124,7 @@ def _history(git: Git) -> Iterator[Finding]:
         yield Finding("history", "warn", text, "git fetch --unshallow; in GitHub Actions fetch-depth: 0")
     else:
         yield Finding("history", "ok", "complete")
+        yield from _speed(git)
     busy = git.busy()
     if busy:
         yield Finding("work tree", "warn", f"in the middle of a {busy[0]}: set refuses to commit", f"`{busy[1]}`")
@@ -132,6 +133,17 @@ def _history(git: Git) -> Iterator[Finding]:
         yield Finding("work tree", "warn", text, "git status flags")
     else:
         yield Finding("work tree", "ok", "everything under flags/ is committed")
+
+
+def _speed(git: Git) -> Iterator[Finding]:
+    from flagctl.history.graph import COMMAND, MANY, has_filters
+
+    count = int(git.read("rev-list", "--count", "HEAD"))
+    if has_filters(git):
+        yield Finding("log", "ok", f"{count:,} commits, found by the commit-graph's filters")
+    elif count >= MANY:
+        text = f"{count:,} commits, each looked into for the log of one flag"
+        yield Finding("log", "warn", text, f"git {' '.join(COMMAND)}, or flagctl init")
 
 
 def _files(project: Project) -> Iterator[Finding]:

@@ -107,6 +107,16 @@ def of_everything(git: Git, ledger: Ledger) -> Iterator[Entry]:
             yield from _landed(pages[landing.commit.commit].rows(), landing.commit, landing.sides)
 
 
+def _order(git: Git, tip: str, commits: Sequence[Commit]) -> dict[str, int]:
+    """The place of each commit on the first-parent history, the newest lowest."""
+    times = {commit.commit: commit.time for commit in commits}
+    if len(set(times.values())) == len(times):
+        return {commit: -time for commit, time in times.items()}
+    # Only the history itself knows which of two that say the same second came first.
+    chain = git.read("rev-list", "--first-parent", tip).split("\n")
+    return {commit: place for place, commit in enumerate(chain)}
+
+
 class _Landing(msgspec.Struct):
     """A commit of the first-parent history, what it brought, and how many commits it may bring are yet to come."""
 
@@ -165,23 +175,21 @@ def _landed(rows: Sequence[Row], commit: Commit, sides: Sequence[Step]) -> Itera
         )
 
 
-def of_flag(git: Git, revision: str, key: str, environment: str = "") -> Iterator[Entry]:
+def of_flag(git: Git, commit: str, key: str, environment: str = "") -> Iterator[Entry]:
     """One flag's entries in an environment ("": each), newest first, with those of segments and attributes under it.
 
     Raises UsageError for a flag that never was, RefusedError in a shallow clone.
     """
     require_whole(git)
-    commit = git.resolve(revision)
-    everything = paths(git, commit)
+    everything = paths(git, commit, environment)
     with Blobs(git) as blobs:
         models = Models(blobs)
-        lines = [Line(git, commit, path, everything, models) for path in files_of(git, commit, key, environment)]
-        order: dict[str, int] = {}
-        if sum(line.files for line in lines) > 1:
-            chain = git.read("rev-list", "--first-parent", commit).split("\n")
-            order = {name: place for place, name in enumerate(chain)}
+        lines = [
+            Line(git, commit, path, everything, models) for path in files_of(git, commit, key, environment, everything)
+        ]
+        order = _order(git, commit, [commit for line in lines for commit in line.commits()])
         told = [found for line in lines for found in line.told(order)]
-        told.sort(key=lambda found: order.get(found.commit.commit, 0))
+        told.sort(key=lambda found: order[found.commit.commit])
         for found in told:
             row, sides = found.row, merged(git, found.commit, sorted({found.row.path, found.row.old_path}))
             yield Entry(

@@ -33,7 +33,7 @@ class Told(msgspec.Struct, frozen=True):
 
 
 class Line:
-    """The past of the flag at `path`. files: how many files there are to put in order."""
+    """The past of the flag at `path`."""
 
     def __init__(self, git: Git, commit: str, path: str, everything: Sequence[str], models: Models) -> None:
         self._models = models
@@ -43,19 +43,19 @@ class Line:
         uses: list[Flag | Segment] = [*self._flags_in(self._own)]
         uses += [segment for past in self._segments.values() for segment in self._segments_in(past)]
         self._attributes = lineage(git, commit, ATTRIBUTES, models) if any(_attributes(one) for one in uses) else []
-        self.files = 1 + len(self._segments) + bool(self._attributes)
+
+    def commits(self) -> Iterator[Commit]:
+        """Every commit of the flag and of what it used."""
+        for past in (self._own, *self._segments.values(), self._attributes):
+            yield from (commit for commit, _ in past)
 
     def told(self, order: Mapping[str, int]) -> list[Told]:
         """Everything, newest first; `order` has the place of each commit."""
         names = {"": self._own, **{f"segment {name}": past for name, past in self._segments.items()}}
         names["attributes"] = self._attributes
-        rows = [
-            (order.get(commit.commit, 0), name, commit, row) for name, past in names.items() for commit, row in past
-        ]
+        rows = [(order[commit.commit], name, commit, row) for name, past in names.items() for commit, row in past]
         # Of one commit the flag comes last: what came with it did not change it.
         rows.sort(key=lambda found: (-found[0], not found[1]))
-        if not order:
-            rows.reverse()
         found: list[Told] = []
         flag: Flag | None = None
         last = Row(kind="flag", environment=self._environment, key="", path="", event="removed", version=0, old="",

@@ -52,12 +52,14 @@ class Git:
         self.root = root
         for name in _OF_A_HOOK:
             os.environ.pop(name, None)
-        status, out, err = self.look("rev-parse", "--is-inside-work-tree", "--absolute-git-dir", "--show-prefix")
+        status, out, err = self.look("rev-parse", "--is-shallow-repository", "--is-inside-work-tree",
+                                     "--absolute-git-dir", "--show-prefix")  # fmt: skip
         if status and "not a git repository" in err:
             raise UsageError(f"{root} is in no Git repository", hint="make one with `git init`, or use --no-commit")
         if status:
             raise OutsideError(f"Git does not read {root}: {_last(err)}", hint=_instead(err))
-        inside, self.folder, self.prefix = [*out.split("\n"), ""][:3]
+        shallow, inside, self.folder, self.prefix = [*out.split("\n"), ""][:4]
+        self.shallow = shallow == "true"
         self.bare = inside != "true"
         if self.bare and not bare:
             raise UsageError(f"{root} is in a Git repository without a work tree", hint="work in a clone of it")
@@ -151,8 +153,11 @@ class Git:
 
     def head(self) -> Head | None:
         """The current commit, None before the first."""
-        status, out, _ = self.look("rev-parse", "--verify", "--quiet", "HEAD^{commit}")
-        return None if status else Head(out.strip(), int(self.read("show", "-s", "--format=%ct", out.strip())))
+        status, out, _ = self.look("-c", "log.showSignature=false", "log", "-1", "--format=%H %ct", "HEAD", "--")
+        if status:
+            return None
+        commit, _, time = out.strip().partition(" ")
+        return Head(commit, int(time))
 
     def resolve(self, revision: str) -> str:
         """The commit that a revision names; raises UsageError."""

@@ -73,7 +73,7 @@ def at(git: Git, text: str, now: float) -> At:
     if status:
         raise UsageError("nothing is committed yet", hint="git commit")
     if not found:
-        if git.read("rev-parse", "--is-shallow-repository").strip() == "true":
+        if git.shallow:
             raise RefusedError(
                 f"this clone is shallow and does not reach back to {times.text(time)}",
                 hint="git fetch --unshallow; in GitHub Actions give actions/checkout `fetch-depth: 0`",

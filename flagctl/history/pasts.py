@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 Event = Literal["created", "changed", "renamed", "moved", "respelt", "removed", "unreadable"]
 _ALIKE = 0.5
+_SHARED = {"tests"}
 _MANY = 40
 """Files that went and came in one commit, beyond which only exact copies are taken for renames."""
 _DIFFS: dict[str, Callable[[Any, Any], tuple[Change, ...]]] = {
@@ -228,7 +229,7 @@ def versions(git: Git, revision: str, environment: str, key: str) -> list[Versio
     require_whole(git)
     found = []
     with Blobs(git) as blobs:
-        (path,) = files_of(git, revision, key, environment)
+        (path,) = files_of(git, revision, key, environment, paths(git, revision, environment))
         for commit, row in reversed(lineage(git, revision, path, Models(blobs))):
             if row.meaning:
                 found.append(Version(row.version, commit.commit, commit.time, row.path, row.new))
@@ -259,21 +260,26 @@ def paths(git: Git, revision: str, environment: str = "") -> list[str]:
     """The files of flags and the like at a revision, of one environment or all."""
     folder = f"flags/{environment}".rstrip("/")
     listed = git.read("ls-tree", "-r", "-z", "--name-only", revision, "--", f"{folder}/")
-    return [path for path in listed.split("\0") if path and _is_ours(path)]
+    return [path for path in listed.split("\0") if path.endswith(".yaml") and "/." not in path]
 
 
-def files_of(git: Git, commit: str, key: str, environment: str = "") -> list[str]:
-    """Where a flag stands at a commit, in one environment or each, or stood last where it is gone.
+def files_of(git: Git, commit: str, key: str, environment: str, there: Sequence[str]) -> list[str]:
+    """Where a flag stands at a commit, in one environment or ("") each, or stood last where it is gone.
 
-    Raises UsageError when it never was.
+    there: `paths` of that commit and environment. Raises UsageError when it never was.
     """
-    flags = [entry for entry in map(classify, paths(git, commit)) if entry.kind == "flag"]
-    found = {e.environment: e.path for e in flags if e.name == key and environment in ("", e.environment)}
-    if len(found) < (1 if environment else len({entry.environment for entry in flags})):
+    ending = f"/{key}.yaml"
+    flags = [
+        entry for entry in map(classify, filter(lambda path: path.endswith(ending), there)) if entry.kind == "flag"
+    ]
+    found = {entry.environment: entry.path for entry in flags}
+    if len(found) < (
+        1 if environment else len({path.split("/")[1] for path in there if path.count("/") > 1} - _SHARED)
+    ):
         for entry in _gone(git, commit, key, environment or "*"):
             found.setdefault(entry.environment, entry.path)
     if not found:
-        names = {entry.name for entry in flags if environment in ("", entry.environment)}
+        names = {entry.name for entry in map(classify, there) if entry.kind == "flag"}
         where = f" in {environment}" if environment else ""
         hint = did_you_mean(key, names) or "flagctl list shows the flags there are"
         raise UsageError(f'no flag "{key}"{where}, neither now nor before', hint=hint)

@@ -143,7 +143,7 @@ def commits(git: Git, names: Sequence[str]) -> list[Commit]:
 
 def require_whole(git: Git) -> None:
     """Raises RefusedError in a shallow clone: what it lacks would be passed over in silence."""
-    if git.read("rev-parse", "--is-shallow-repository").strip() == "true":
+    if git.shallow:
         raise RefusedError(
             "this clone lacks the history: it is shallow",
             hint="git fetch --unshallow; in GitHub Actions give actions/checkout `fetch-depth: 0`",

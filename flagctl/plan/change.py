@@ -11,6 +11,7 @@ from flagctl.model import words
 
 _LISTED = 5
 """Names of a list that a sentence holds."""
+_PLAIN = frozenset({str, int, bool, float, type(None)})
 _encode = msgspec.json.Encoder().encode
 
 
@@ -31,7 +32,12 @@ class Change(msgspec.Struct, frozen=True, kw_only=True):
 
 def same(old: object, new: object) -> bool:
     """Equal in type too: Python takes 1, 1.0 and true for one another, an evaluation does not."""
-    return old is new or _encode(old) == _encode(new)
+    if old is new:
+        return True
+    kind = type(old)
+    if kind in _PLAIN:
+        return kind is type(new) and old == new
+    return _encode(old) == _encode(new)
 
 
 def moved(path: str, label: str, old: Any, new: Any, *, meaning: bool = True) -> list[Change]:

@@ -44,10 +44,12 @@ def command(
     if environments is not None and around == root:
         out.warn("flags/flagctl.yaml was there already, so --environments changed nothing", "add them to that file")
     if in_git(root):
-        from flagctl.history import driver
+        from flagctl.history import driver, graph
         from flagctl.history.git import Git
 
         driver.install(Git(root), sys.executable)
+        if graph.set_up(Git(root)):
+            out.data("created .git/objects/info/commit-graph, by which the log of a flag is found")
     else:
         out.say(f"hint: Git is the database; `git init {root}` makes a repository of it")
     out.say(

@@ -59,10 +59,10 @@ def lines(out: Output, entry: Entry) -> Iterator[str]:
         ]
     )
     for said in sentences(entry):
-        yield f"    {_one_line(said)}"
+        yield f"    {one_line(said)}"
     about = [entry.came_by, f"committed by {entry.committer}" if entry.committer else "", signed(entry)]
     more = ", ".join(word for word in about if word)
-    yield out.style(_one_line(f"    — {entry.reason}" + (f" ({more})" if more else "")), "dim")
+    yield out.style(one_line(f"    — {entry.reason}" + (f" ({more})" if more else "")), "dim")
 
 
 def signed(entry: Entry) -> str:
@@ -70,7 +70,8 @@ def signed(entry: Entry) -> str:
     return entry.signature and f"signature {entry.signature}"
 
 
-def _one_line(text: str) -> str:
+def one_line(text: str) -> str:
+    """The text cleaned, without line breaks."""
     return clean(" ".join(text.split("\n")).replace("\t", " "))
 
 
@@ -139,15 +140,16 @@ def markdown_lines(entries: Iterable[Entry]) -> Iterator[str]:
     yield "| when | flag | environment | version | what | who | why |"
     yield "|---|---|---|--:|---|---|---|"
     for entry in entries:
-        said = "<br>".join(map(_escaped, sentences(entry)))
+        said = "<br>".join(map(escaped, sentences(entry)))
         why = ", ".join(word for word in (entry.reason, entry.came_by) if word)
         version = str(entry.version) if entry.kind == "flag" else ""
         cells = (times.text(entry.commit.time).replace("T", " ")[:16], subject(entry), entry.environment, version)
-        yield f"| {' | '.join(map(_escaped, cells))} | {said} | {_escaped(entry.author)} | {_escaped(why)} |"
+        yield f"| {' | '.join(map(escaped, cells))} | {said} | {escaped(entry.author)} | {escaped(why)} |"
 
 
-def _escaped(text: str) -> str:
-    return _MARKDOWN.sub(r"\\\1", _one_line(text))
+def escaped(text: str) -> str:
+    """The text as a cell of a Markdown table in which nothing is marked up."""
+    return _MARKDOWN.sub(r"\\\1", one_line(text))
 
 
 def jsonl_lines(entries: Iterable[Entry]) -> Iterator[str]:
@@ -160,10 +162,10 @@ def breach_line(out: Output, breach: Breach) -> str:
     """One commit that broke a rule, in one line."""
     when = times.text(breach.commit.time).replace("T", " ")[:16]
     broken = out.style(", ".join(breach.broken), "red bold")
-    about = _one_line(f"{breach.environment}: {', '.join(breach.flags)}")
+    about = one_line(f"{breach.environment}: {', '.join(breach.flags)}")
     return (
         f"{out.style(breach.commit.commit[:10], 'yellow')}  {out.style(when, 'dim')}  "
-        f"{out.style(_one_line(breach.author), 'cyan')}  {about}  {broken}"
+        f"{out.style(one_line(breach.author), 'cyan')}  {about}  {broken}"
     )
 
 
