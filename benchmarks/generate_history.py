@@ -123,7 +123,7 @@ def generate(root: Path, flags: int = 2000, commits: int = 20_000, *, commit_gra
         if importer.wait():
             raise SystemExit("git fast-import failed")
     subprocess.run([*git, "reset", "--quiet", "--hard"], check=True)
-    subprocess.run([*git, "branch", "--quiet", "-D", "topic"], check=True)
+    subprocess.run([*git, "update-ref", "-d", "refs/heads/topic"], check=True)
     for name, value in (("user.name", PEOPLE[0]), ("user.email", "ada@example.com")):
         subprocess.run([*git, "config", name, value], check=True)
     if commit_graph:
