@@ -545,3 +545,33 @@ def test_what_was_sent_before_a_failure_has_its_receipt(repo: Path, flagctl: Fla
     assert done.returncode == 4, done.stderr
     assert [receipt["target"] for receipt in json.loads(done.stdout)["receipts"]] == ["file:published"]
     assert "a file stands where a folder is needed" in done.stderr
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "redis://flags:s3cr3t@127.0.0.1:1/0",
+        "redis://:s3cr3t/x@127.0.0.1:1/0",
+        "rediss+cluster://flags:s3cr3t@127.0.0.1:1",
+        "s3://id:s3cr3t@bucket/x",
+        "s3://bucket/x?token=s3cr3t",
+        "https://host/x?sig=s3cr3t",
+    ],
+)
+def test_a_password_in_a_url_is_shown_nowhere(repo: Path, flagctl: Flagctl, git: Callable[..., str], url: str) -> None:
+    settings = repo / "flags/flagctl.yaml"
+    settings.write_text(settings.read_text().replace('"file:published"', f'"{url}"'))
+    git(repo, "commit", "-qam", "Elsewhere")
+    for arguments in (
+        ["publish", "production", "--target", url],
+        ["publish", "production", "--target", url, "-n", "--json"],
+        ["publish", "production"],
+        ["doctor"],
+        ["config", "show", "--json"],
+        ["check"],
+    ):
+        done = flagctl(*arguments)
+        assert done.returncode in ((0, 1) if arguments[0] in ("doctor", "config", "check") else (1, 2, 4)), done.stderr
+        said = done.stdout + done.stderr
+        # `check` shows the line that the problem stands in; it is in the repository already.
+        assert "s3cr3t" not in "".join(line for line in said.splitlines() if "targets: [" not in line), said

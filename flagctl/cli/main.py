@@ -81,10 +81,11 @@ def _crash(out: Output, error: Exception) -> int:
     import traceback
 
     from flagctl import __version__
+    from flagctl.stores.masking import mask
 
     report = (
         f"flagctl {__version__}, Python {platform.python_version()}, {platform.platform()}\n"
-        f"arguments: {sys.argv[1:]!r}\n\n{''.join(traceback.format_exception(error))}"
+        f"arguments: {[mask(argument) for argument in sys.argv[1:]]!r}\n\n{''.join(traceback.format_exception(error))}"
     )
     out.fail(f"flagctl made a mistake: {type(error).__name__}: {error}")
     try:
