@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from snapshots import evaluator, test
 
+from flagctl.check.rules.bad_pattern import _wrong
 from flagctl.evaluate.operators import lookup
 from flagctl.model.condition import OPERATORS
 
@@ -180,3 +181,9 @@ def test_exists_sees_what_is_nested(wanted: bool) -> None:
 )
 def test_names_walk_into_objects_only(context: Any, name: str, value: Any) -> None:
     assert lookup(context, name) == value
+
+
+def test_a_pattern_that_takes_too_much_memory_matches_nobody_and_check_says_so() -> None:
+    assert not holds("matches", "[\\pL]{300}", {"x": "a" * 300})
+    assert _wrong("[\\pL]{300}").startswith("pattern too large")
+    assert _wrong("[a-z]{300}") == ""

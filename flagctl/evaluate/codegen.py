@@ -144,7 +144,7 @@ class _Flag(Draft):
                 listed.setdefault(_text(user), self.answers[self.places[variant, "TARGETING_MATCH", None, None]])
         listed.pop("", None)
         user, loaded = self.key_of(1, TARGETING_KEY, NOTHING)
-        users = self.bind("o", listed)
+        users = self.bind("o", frozenset(listed) if len(overrides) == 1 else listed)
         self.add(1, f"if {user} in {users}: return {place if len(overrides) == 1 else f'{users}[{user}]'}")
         return loaded
 
@@ -191,6 +191,7 @@ class _Flag(Draft):
 
     def split(self, depth: int, of: Any, user: str, rule: str | None, experiment: str | None) -> None:
         """Whose range a person's number lies in."""
+        draw = self.own_draw(of, user)  # even if nobody is drawn: what it needs has to be there
         reached = 0
         drawn = False
         for variant, upper in of["split"]:
@@ -201,7 +202,7 @@ class _Flag(Draft):
                 self.add(depth, f"return {answer}")
                 return
             if not drawn:
-                self.add(depth, f"h = {self.own_draw(of, user)}")
+                self.add(depth, f"h = {draw}")
                 drawn = True
             self.add(depth, f"if h < {self.bind('b', self.bound(upper))}: return {answer}")
             reached = upper

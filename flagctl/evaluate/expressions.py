@@ -210,6 +210,8 @@ class Draft:
                 if type(wanted) is not tuple or not all(type(one) is str for one in wanted):
                     raise Unsaid
                 return "text", self.part(basic, wanted, negated)
+            case "pattern" if type(wanted) is not str:
+                raise Unsaid
             case "number":
                 if type(wanted) not in (int, float) or not is_number(wanted):
                     raise Unsaid

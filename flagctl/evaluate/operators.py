@@ -79,14 +79,22 @@ def _text(test: Callable[[str, str], bool]) -> Callable[[Any, Any], bool | None]
     return any_of
 
 
-@lru_cache(maxsize=1024)
-def _pattern(text: str) -> Any:
+def compile_pattern(text: str) -> Any:
+    """RE2's own pattern. Raises re2.error, also for one that takes over a megabyte, and UnicodeEncodeError."""
     import re2
 
     options = re2.Options()
     options.log_errors = False
+    options.max_mem = 1 << 20
+    return re2.compile(text, options)
+
+
+@lru_cache(maxsize=512)
+def _pattern(text: str) -> Any:
+    import re2
+
     try:
-        return re2.compile(text, options)
+        return compile_pattern(text)
     except (re2.error, UnicodeEncodeError):
         return None
 

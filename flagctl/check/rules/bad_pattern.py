@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from functools import lru_cache
 
 from flagctl.check.view import View
+from flagctl.evaluate.operators import compile_pattern
 from flagctl.model.condition import OPERATORS
 from flagctl.problems import Problem
 
@@ -50,10 +51,8 @@ def _wrong(pattern: str) -> str:
     """RE2's own words about what is wrong, "" for nothing."""
     import re2
 
-    options = re2.Options()
-    options.log_errors = False
     try:
-        re2.compile(pattern, options)
+        compile_pattern(pattern)
     except re2.error as error:
         said = error.args[0]
         return said.decode("utf-8", "replace") if isinstance(said, bytes) else str(said)
@@ -67,4 +66,6 @@ def _hint(reason: str, pattern: str) -> str:
         return "RE2 has no look-around; use two conditions, one of them under not:"
     if reason.startswith("invalid escape sequence") and reason[-1:].isdigit():
         return "RE2 has no back-references"
+    if reason.startswith("pattern too large"):
+        return "ask for fewer repetitions, or take several conditions"
     return "the syntax is RE2's: https://github.com/google/re2/wiki/Syntax"
