@@ -47,27 +47,39 @@ def git(*words):
 def state():
     return {"files": files(), "commits": git("log", "--format=%s").splitlines(), "status": git("status", "--porcelain")}
 
-for n in range(1, 1000):
-    shutil.rmtree(repo, ignore_errors=True)
-    shutil.copytree(seed, repo)
+def attempt(words, kill_at=0):
+    # in a forked child; its status as wait() tells it
     child = os.fork()
     if not child:
-        sys.addaudithook(killer(n))
-        null = os.open(os.devnull, os.O_RDWR)
-        os.dup2(null, 1), os.dup2(null, 2)
-        sys.argv = ["flagctl", "-C", str(repo), *arguments]
+        out = os.open(said, os.O_RDWR | os.O_CREAT | os.O_TRUNC)
+        os.dup2(out, 1), os.dup2(out, 2)
+        if kill_at:
+            sys.addaudithook(killer(kill_at))
+        sys.argv = ["flagctl", "-C", str(repo), *words]
         try:
             code = run()
         except SystemExit as error:
             code = error.code
         os._exit(code or 0)
-    _, status = os.waitpid(child, 0)
-    after = state()
-    command = [sys.executable, "-m", "flagctl", "-C", str(repo), *arguments]
-    again = subprocess.run(command, capture_output=True, text=True)
+    return os.waitpid(child, 0)[1]
+
+said = repo.parent / "said"
+sys.argv = ["flagctl", "-C", str(seed), *arguments, "--dry-run"]
+out = os.dup(1)
+os.dup2(os.open(os.devnull, os.O_RDWR), 1)
+try:
+    run()  # so that children need not import
+except SystemExit:
+    pass
+os.dup2(out, 1)
+for n in range(1, 1000):
+    shutil.rmtree(repo, ignore_errors=True)
+    shutil.copytree(seed, repo)
+    status, after = attempt(arguments, n), state()
+    again = attempt(arguments)
     left = sorted(p.name for p in (repo / ".git/flagctl").iterdir() if ".cache" not in p.name)
-    print(json.dumps({"status": status, "after": after, "again": again.returncode, "said": again.stderr,
-                      "retry": state(), "left": left, "index": (repo / ".git/index.lock").exists()}))
+    print(json.dumps({"status": status, "after": after, "again": again, "said": said.read_text(),
+                      "retry": state(), "left": left, "index": (repo / ".git/index.lock").exists()}), flush=True)
     if not status:
         break
 """
@@ -142,6 +154,54 @@ def test_writers_at_once_all_land_or_say_to_try_again(repo: Path, git: GitRun) -
     assert int(git(repo, "rev-list", "--count", "HEAD")) == 1 + landed
     texts = "".join((repo / f"flags/development/{key}.yaml").read_text() for key in files)
     assert sum(f"{key}-{number}" in texts for number in range(3) for key in files) == landed
+
+
+def test_a_change_between_reading_and_writing_is_not_lost(repo: Path, git: GitRun) -> None:
+    """A rename, an undo and a set, each worked out from a text that another set has replaced meanwhile."""
+    path = "flags/development/wishlist-gallery.yaml"
+    text = (repo / path).read_text()
+    (repo / path).write_text(text.replace("rollout: 25", "rollout: 50"))
+    git(repo, "commit", "-qam", "Change")
+    slow = [
+        ("rename", "wishlist-gallery", "gallery"),
+        ("rollback", "--undo", "HEAD"),
+        ("set", "wishlist-gallery", "-e", "development", "--rollout", "1"),
+    ]
+    for required_by in repo.glob("flags/*/wishlist-edit.yaml"):
+        required_by.unlink()
+    git(repo, "commit", "-qam", "Not required any more")
+    git(repo, "tag", "start")
+    for arguments in slow:
+        git(repo, "reset", "-q", "--hard", "start")
+        words = [word if word != "HEAD" else git(repo, "rev-parse", "HEAD~1").strip() for word in arguments]
+        done = subprocess.run(
+            [sys.executable, "-c", BETWEEN, str(repo), *words], capture_output=True, text=True, check=False
+        )
+        assert done.returncode == 5, done.stderr
+        assert "run the command again" in done.stderr
+        assert git(repo, "status", "--porcelain") == ""
+        assert "between" in (repo / path).read_text()
+        assert int(git(repo, "rev-list", "--count", "start..HEAD")) == 1
+
+
+# Runs a command; when it takes the lock, another one has just changed the flag and let go of it.
+BETWEEN = """
+import subprocess, sys
+from flagctl.cli.main import run
+from flagctl.history import writer
+
+repo, arguments = sys.argv[1], sys.argv[2:]
+lock = writer._lock
+
+def late(descriptor, path):
+    change = ["set", "wishlist-gallery", "-e", "development", "tags/-=between"]
+    subprocess.run([sys.executable, "-m", "flagctl", "-C", repo, *change], check=True, capture_output=True)
+    return lock(descriptor, path)
+
+writer._lock = late
+sys.argv = ["flagctl", "-C", repo, *arguments]
+run()
+"""
 
 
 def test_what_a_person_did_after_the_kill_is_not_taken_back(repo: Path, git: GitRun) -> None:

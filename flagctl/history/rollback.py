@@ -31,12 +31,13 @@ _GONE = {"unknown-segment": "segment", "unknown-attribute": "attribute", "unknow
 class Rollback(msgspec.Struct, frozen=True, kw_only=True):
     """The texts that a rollback writes, and how its commit says so.
 
-    conflicts: fields that could not be taken back, by the file they are in.
+    before: the texts it was worked out from. conflicts: fields that could not be taken back, by their file.
     """
 
     texts: Texts
     subject: str
     trailers: tuple[tuple[str, str], ...]
+    before: dict[str, str] = {}
     conflicts: tuple[tuple[str, Conflict], ...] = ()
 
     @property
@@ -127,7 +128,7 @@ def of_commit(project: Project, git: Git, commit: str, environment: str = "", ke
     parents = git.read("show", "-s", "--format=%P", commit).split()
     if not parents:
         raise UsageError(f"{commit[:10]} is the first commit, nothing comes before it")
-    texts, conflicts, touched = Texts(), list[tuple[str, Conflict]](), list[str]()
+    texts, seen, conflicts, touched = Texts(), dict[str, str](), list[tuple[str, Conflict]](), list[str]()
     with CommitTree(git, commit) as after, CommitTree(git, parents[0]) as before:
         for base, theirs in _pairs(after, before):
             entry = classify(base or theirs)
@@ -138,8 +139,9 @@ def of_commit(project: Project, git: Git, commit: str, environment: str = "", ke
                 continue
             touched.append(entry.name if entry.kind == "flag" else "")
             ours = _present(project, base or theirs)
-            text, found = merged(old, _now(project, ours), wanted)
-            texts[ours] = text
+            mine = _now(project, ours)
+            texts[ours], found = merged(old, mine, wanted)
+            seen |= {} if mine is None else {ours: mine}
             conflicts += [(ours, conflict) for conflict in found]
     if not touched:
         raise UsageError(f"{commit[:10]} changed nothing {_where(environment, key)}", hint="flagctl log shows commits")
@@ -151,6 +153,7 @@ def of_commit(project: Project, git: Git, commit: str, environment: str = "", ke
             *(("Flag", name) for name in dict.fromkeys(touched) if name),
             *(("Environment", name) for name in environments), ("Undo", commit),
         ),
+        before=seen,
         conflicts=tuple(conflicts),
     )  # fmt: skip
 

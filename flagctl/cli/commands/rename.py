@@ -34,9 +34,10 @@ def command(
     project = ctx.obj.writable()
     repository = project.read().repository
     names = [name for name, held in repository.environments.items() if key in held.flag_files]
-    texts = renamed(repository, key, new, lambda path: text_of(project, path))
+    seen: dict[str, str] = {}
+    texts = renamed(repository, key, new, lambda path: seen.setdefault(path, text_of(project, path)))
     changed = apply(
-        project, texts, message=f"Rename {key} to {new}",
+        project, texts, before=seen, message=f"Rename {key} to {new}",
         trailers=[("Flag", key), ("Flag", new), *(("Environment", name) for name in names)],
         reason=reason, commit=not no_commit, dry_run=dry_run, now=ctx.obj.now(),
     )  # fmt: skip

@@ -49,7 +49,7 @@ def command(
     preview = Preview(out, wanted.subject, ctx.obj.now(), quiet=as_json)
     try:
         changed = apply(
-            project, wanted.texts, message=wanted.subject, trailers=wanted.trailers,
+            project, wanted.texts, before=wanted.before, message=wanted.subject, trailers=wanted.trailers,
             reason=reason, commit=not no_commit, dry_run=dry_run, now=preview.now, preview=preview,
             route=None if direct else Route(kind="rollback", where="-".join(wanted.environments), keys=wanted.flags,
                                             forge=ctx.obj.forge),
