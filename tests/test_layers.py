@@ -32,16 +32,22 @@ HOMES = {
     "boto3": {"stores"},
     "botocore": {"stores"},
     "redis": {"stores"},
-    "polars": {"evaluate", "plan"},
+    "polars": {"evaluate", "plan", "client"},
     "polars_hash": {"evaluate"},
     "vl_convert": {"cli"},
     "openfeature": {"client", "publish"},
+    "opentelemetry": {"client"},
 }
 """Which rooms may load what, anywhere, also inside a function or for types only."""
 
 APPLICATIONS = ["client", "evaluate"]
-ON_PURPOSE = {"flagctl/client/provider.py", "flagctl/client/aio.py"}
-"""What an application imports because it has OpenFeature or asyncio anyway; nothing else in `client` may."""
+ON_PURPOSE = {
+    "flagctl/client/provider.py",
+    "flagctl/client/aio.py",
+    "flagctl/client/sinks.py",
+    "flagctl/client/telemetry.py",
+}
+"""What an application imports because it wants it, and has what it needs; nothing else in `client` may."""
 
 BATCH = "flagctl.evaluate.batch"
 """The one part of these rooms that may load its library, so nothing else in them loads it."""

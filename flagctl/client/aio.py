@@ -64,7 +64,7 @@ class AsyncClient(Client):
 
     async def _keep(self, first: asyncio.Future[None]) -> None:
         loop = asyncio.get_running_loop()
-        ears = Ears(self._keeper.reader, self._environment)
+        ears = Ears(self._keeper.reader, self.environment)
         told = asked = False
         try:
             while True:

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from flagctl.client.keeper import Keeper
 
 Context = Mapping[str, Any]
+Note = Callable[[str, Context, Resolution, float], None]
+"""Is told of a question: flag, context, answer, and when. It must be quick, and never raise."""
 FORCED = "forced"
 """The rule that a value forced by a test answers by."""
 
@@ -111,12 +113,18 @@ class Waking(Whole):
 class Noted(Whole):
     """Answers that somebody keeps account of."""
 
-    def __init__(self, inner: Answers, note: Callable[[str, Context, Resolution], None]) -> None:
-        self._inner = inner
+    def __init__(self, inner: Answers, note: Note) -> None:
+        self._evaluate = inner.evaluate
         self._note = note
 
     def evaluate(self, key: str, context: Context, now: float, *, default: Any = None) -> Resolution:
         """See Answers."""
-        answer = self._inner.evaluate(key, context, now, default=default)
-        self._note(key, context, answer)
+        answer = self._evaluate(key, context, now, default=default)
+        self._note(key, context, answer, now)
         return answer
+
+    def enabled(self, key: str, context: Context, now: float) -> bool:
+        """See Answers; said again because it is asked most."""
+        answer = self._evaluate(key, context, now)
+        self._note(key, context, answer, now)
+        return answer.value is True

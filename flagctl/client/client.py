@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import threading
 import time
 import weakref
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from random import Random
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from flagctl.client.answers import Answers, Careful, Noted, Waking
+from flagctl.client.answers import Answers, Careful, Note, Noted, Waking
 from flagctl.client.cache import DiskCache, default_folder
 from flagctl.client.details import Details, describe, fitting
 from flagctl.client.driver import Alarm, Ears, ThreadDriver
@@ -20,9 +19,8 @@ from flagctl.client.events import Event, Figures, Listener, changed_keys
 from flagctl.client.held import Held, Trust, believed
 from flagctl.client.keeper import Clock, Keeper
 from flagctl.client.lifetime import OPEN
-from flagctl.client.scope import CURRENT, Scope, parse_preview
+from flagctl.client.scope import Scoped
 from flagctl.errors import OutsideError
-from flagctl.evaluate.evaluator import Resolution
 from flagctl.stores import open_reader
 
 if TYPE_CHECKING:
@@ -30,12 +28,11 @@ if TYPE_CHECKING:
     from flagctl.stores.base import Reader
 
 T = TypeVar("T")
-Note = Callable[[str, Mapping[str, Any], Resolution], None]
 _AT_MOST_EVERY = 1.0
 """Seconds between two looks that evaluations ask for."""
 
 
-class Client:
+class Client(Scoped):
     """The flags of one environment.
 
     Every question takes the flag's key, a context as a mapping, and attributes by name over it; `user` is the
@@ -75,15 +72,15 @@ class Client:
         self._source = source
         self._clock = clock or Clock(time.time, time.monotonic)
         self._time = self._clock.time
-        self._environment = environment
-        self._lock = threading.RLock()
+        self.environment = environment
         self._listeners: list[Listener] = [] if on_event is None else [on_event]
-        self._me = object()  # what scopes know this client by: itself would be kept alive by its own answers
-        self._scopes = 0
+        super().__init__()
         self._note: Note | None = None
+        self._turn: Callable[[float], float] | None = None
+        self._forked: Callable[[], None] | None = None
         self._next_look = self._last_look = float("-inf")
         self._looked = threading.Event()
-        self._closed = False
+        self._closed = self._asleep = False
         key = f"{environment}/{audience}/snapshot.json" if audience else f"{environment}/snapshot.json"
         reader = self._open()
         folder = default_folder() if cache is True else None if cache is False else Path(cache)
@@ -169,47 +166,8 @@ class Client:
         answer = self._answers.evaluate(key, attributes, self._time(), default=default)
         return describe(key, answer, default, self._keeper.held, self._keeper.age())
 
-    @contextlib.contextmanager
-    def preview(self, flags: str | Mapping[str, str]) -> Iterator[None]:
-        """Answer these flags with these variants inside the block: `gallery:true,checkout-test:treatment`.
-
-        Holds for this thread or asyncio task, and for the tasks it starts. Unknown flags and variants change nothing.
-        """
-        wanted = parse_preview(flags) if isinstance(flags, str) else flags
-        chosen = {key: variant for key, text in wanted.items() if (variant := self.known_variant(key, text))}
-        with self._scope(lambda outer: Scope(outer, self._me, preview=chosen)):
-            yield
-
-    @contextlib.contextmanager
-    def frozen(self) -> Iterator[None]:
-        """Answer everything inside the block from one snapshot, the one that is newest now."""
-        with self._scope(lambda outer: Scope(outer, self._me, held=self._keeper.held)):
-            yield
-
-    @contextlib.contextmanager
-    def forced(self, values: Mapping[str, Any]) -> Iterator[None]:
-        """Answer these flags with these values inside the block, whatever the snapshot says; for tests."""
-        with self._scope(lambda outer: Scope(outer, self._me, forced=dict(values))):
-            yield
-
-    def known_variant(self, key: str, text: str) -> str | None:
-        """The variant of a flag that a text names (`true` and `false` too, for a boolean flag); None for no such."""
-        held = self._keeper.held
-        return None if held is None else held.engine.variant_named(key, text)
-
-    @contextlib.contextmanager
-    def _scope(self, make: Callable[[Scope | None], Scope]) -> Iterator[None]:
-        with self._lock:
-            self._scopes += 1
-            self._choose()
-        token = CURRENT.set(make(CURRENT.get()))
-        try:
-            yield
-        finally:
-            CURRENT.reset(token)
-            with self._lock:
-                self._scopes -= 1
-                self._choose()
+    def _newest(self) -> Held | None:
+        return self._keeper.held
 
     @property
     def version(self) -> int | None:
@@ -269,11 +227,25 @@ class Client:
 
         return self.on_event(listener)
 
-    def note_with(self, note: Note | None) -> None:
-        """Call `note` with each question and answer; None ends that. It runs where the question is asked."""
+    def account(self, note: Note, turn: Callable[[float], float], after_fork: Callable[[], None]) -> None:
+        """Let somebody keep account of questions (a Recorder does).
+
+        note: told of each, where it is asked. turn: called by the client's thread with the monotonic time; gives back
+        in how many seconds again. after_fork: called in the child of a fork.
+        """
         with self._lock:
-            self._note = note
+            self._note, self._turn, self._forked = note, turn, after_fork
             self._choose()
+        self.ring()
+
+    def ring(self) -> None:
+        """Wake the client's thread."""
+        self._alarm.ring()
+
+    def private_attributes(self) -> frozenset[str]:
+        """The attributes that may not leave the process."""
+        held = self._keeper.held
+        return frozenset() if held is None else held.engine.private
 
     def tick(self, *, told: bool = False, asked: bool = False) -> float:
         """Look at the source if it is time to, it told of something, or somebody asked; seconds until the next tick."""
@@ -288,6 +260,8 @@ class Client:
         with self._lock:
             self._choose()
         until = self._next_look - now
+        if self._turn is not None:
+            until = min(until, self._turn(now))
         fresh = self._keeper.fresh_for()
         return min(until, fresh) if fresh > 0 else until
 
@@ -316,6 +290,8 @@ class Client:
             self._driver.stop()
         else:
             self._alarm.close()
+        if self._turn is not None:
+            self._turn(float("inf"))
 
     def __enter__(self) -> Client:
         return self
@@ -327,7 +303,7 @@ class Client:
         return open_reader(self._source, Path.cwd()) if isinstance(self._source, str) else self._source
 
     def _drive(self) -> None:
-        self._driver = ThreadDriver(weakref.ref(self), self._alarm, Ears(self._keeper.reader, self._environment))
+        self._driver = ThreadDriver(weakref.ref(self), self._alarm, Ears(self._keeper.reader, self.environment))
         self._driver.start()
 
     def _fall_back(self, bootstrap: str | os.PathLike[str] | bytes | None) -> None:
@@ -344,6 +320,9 @@ class Client:
     def _choose(self) -> None:
         """What answers from now on: the engine itself where nothing has to be looked at beside it."""
         held = self._keeper.held
+        if self._asleep:
+            self._answers = Waking(self._start_again)
+            return
         chosen: Answers = self._careful
         if held is not None and not self._scopes and self._keeper.fresh_for() > 0:
             chosen = held.engine
@@ -373,11 +352,15 @@ class Client:
         if self._driver is not None:
             self._driver = None
             self._careful = Careful(self._me, self._keeper, self._alarm.ring)
-            self._answers = Waking(self._start_again)
+            self._asleep = True
+        if self._forked is not None:
+            self._forked()
+        self._choose()
 
     def _start_again(self) -> Answers:
         with self._lock:
-            if self._driver is None and not self._closed:
+            if self._asleep and not self._closed:
+                self._asleep = False
                 self._drive()
             self._choose()
             return self._answers

@@ -6,8 +6,11 @@ One variable serves all clients: a variable of each client's own would never be 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import contextlib
+from abc import abstractmethod
+from collections.abc import Callable, Iterator, Mapping
 from contextvars import ContextVar
+from threading import RLock
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -65,3 +68,62 @@ def parse_preview(text: str) -> dict[str, str]:
     """
     pairs = (part.strip().partition(":") for part in text.split(","))
     return {key: variant for key, colon, variant in pairs if key and colon and variant}
+
+
+class Scoped:
+    """What a client offers for one piece of work."""
+
+    def __init__(self) -> None:
+        self._lock = RLock()
+        self._me = object()  # what scopes know a client by: itself would be kept alive by its own answers
+        self._scopes = 0
+
+    @abstractmethod
+    def _choose(self) -> None:
+        """Choose what answers from now on."""
+
+    @abstractmethod
+    def _newest(self) -> Held | None:
+        """The snapshot in hand."""
+
+    @contextlib.contextmanager
+    def preview(self, flags: str | Mapping[str, str]) -> Iterator[None]:
+        """Answer these flags with these variants inside the block: `gallery:true,checkout-test:treatment`.
+
+        Holds for this thread or asyncio task, and for the tasks it starts. Unknown flags and variants change nothing.
+        """
+        wanted = parse_preview(flags) if isinstance(flags, str) else flags
+        chosen = {key: variant for key, text in wanted.items() if (variant := self.known_variant(key, text))}
+        with self._scope(lambda outer: Scope(outer, self._me, preview=chosen)):
+            yield
+
+    @contextlib.contextmanager
+    def frozen(self) -> Iterator[None]:
+        """Answer everything inside the block from one snapshot, the one that is newest now."""
+        with self._scope(lambda outer: Scope(outer, self._me, held=self._newest())):
+            yield
+
+    @contextlib.contextmanager
+    def forced(self, values: Mapping[str, Any]) -> Iterator[None]:
+        """Answer these flags with these values inside the block, whatever the snapshot says; for tests."""
+        with self._scope(lambda outer: Scope(outer, self._me, forced=dict(values))):
+            yield
+
+    def known_variant(self, key: str, text: str) -> str | None:
+        """The variant of a flag that a text names (`true` and `false` too, for a boolean flag); None for no such."""
+        held = self._newest()
+        return None if held is None else held.engine.variant_named(key, text)
+
+    @contextlib.contextmanager
+    def _scope(self, make: Callable[[Scope | None], Scope]) -> Iterator[None]:
+        with self._lock:
+            self._scopes += 1
+            self._choose()
+        token = CURRENT.set(make(CURRENT.get()))
+        try:
+            yield
+        finally:
+            CURRENT.reset(token)
+            with self._lock:
+                self._scopes -= 1
+                self._choose()

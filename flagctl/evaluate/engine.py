@@ -76,6 +76,7 @@ class Engine:
         self.protected = head.protected
         self.bucketing = head.bucketing
         self.attributes: Mapping[str, Attribute] = head.attributes
+        self.private = frozenset(name for name, attribute in head.attributes.items() if attribute.private)
         self._flags, self._segments = _Documents(flags), _Documents(segments)
         document = {"bucketing": head.bucketing, "flags": self._flags, "segments": self._segments}
         self.evaluator = Evaluator(document)

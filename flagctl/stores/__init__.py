@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from flagctl.stores.base import Reader, Store
+    from flagctl.stores.redis_log import RedisLog
 
 
 def open_store(url: str, base: Path, options: Mapping[str, str | int | bool] | None = None) -> Store:
@@ -53,3 +54,14 @@ def open_reader(url: str, base: Path, options: Mapping[str, str | int | bool] | 
     from flagctl.stores.http import HttpReader
 
     return HttpReader(address)
+
+
+def open_log(url: str) -> RedisLog:
+    """Streams in the Redis that a URL names. Raises UsageError for a URL of another kind."""
+    from flagctl.stores.address import parse
+    from flagctl.stores.redis_log import RedisLog
+
+    address = parse(url, None)
+    if address.kind != "redis":
+        raise UsageError(f"{address.shown!r} is no Redis", hint="redis://HOST:PORT/0")
+    return RedisLog(address)

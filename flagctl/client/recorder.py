@@ -1,0 +1,213 @@
+"""Keeping account of evaluations: counts of all, and who was exposed to which arm of an experiment.
+
+Where a flag is asked for, a tuple is put into a queue and nothing else happens; the client's own thread empties it.
+A queue that is full drops what comes, and counts that. Private attributes are never written anywhere, and neither is
+a targeting key that `attributes.yaml` declares private.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Mapping, Sequence
+from itertools import count
+from typing import TYPE_CHECKING, Any, Protocol
+
+import mmh3
+import msgspec
+
+from flagctl.client.counts import Counts
+from flagctl.evaluate.bucket import key_text
+from flagctl.evaluate.operators import lookup
+from flagctl.model.condition import TARGETING_KEY
+
+if TYPE_CHECKING:
+    from flagctl.client.client import Client
+    from flagctl.evaluate.evaluator import Resolution
+
+Row = dict[str, Any]
+Item = tuple[str, Mapping[str, Any], "Resolution", float]
+Tally = dict[tuple[str, str | None, str, str | None], int]
+
+
+class Batch(msgspec.Struct, frozen=True):
+    """What a sink is given.
+
+    environment, version: of the snapshot that answered last. tally: how often each (flag, variant, reason, error code)
+    since the batch before. exposures: one row for each first sight of a person in an experiment.
+    """
+
+    environment: str
+    version: int | None
+    tally: Tally
+    exposures: Sequence[Row]
+
+
+class Sink(Protocol):
+    """Where accounts go. It may raise, and is given the same batch again at the next turn."""
+
+    def write(self, batch: Batch) -> None:
+        """Take a batch."""
+
+
+class Written(msgspec.Struct):
+    """dropped: evaluations that found the queue full; failures: batches that a sink did not take at once; lost:
+    exposures that were let go of because a sink had failed for too long."""
+
+    dropped: int = 0
+    failures: int = 0
+    lost: int = 0
+
+
+class Recorder:
+    """Keeps account of a client's evaluations from now on.
+
+    every: seconds between two batches. limit: evaluations that wait in the queue, and rows that wait for a sink, at the
+    most. attributes: names that exposures carry beside the targeting key, unless they are private. remembered: pairs of
+    person and experiment that are known to have been logged; past that the oldest may be logged again.
+    """
+
+    def __init__(
+        self,
+        client: Client,
+        *,
+        sinks: Sequence[Sink] = (),
+        every: float = 10.0,
+        limit: int = 50_000,
+        attributes: Sequence[str] = (),
+        remembered: int = 100_000,
+    ) -> None:
+        self.counts = Counts()
+        self.written = Written()
+        self._client = client
+        self._sinks = tuple(sinks)
+        self._every = every
+        self._limit = limit
+        self._attributes = tuple(attributes)
+        self._remembered = remembered
+        self._seen: dict[int, None] = {}
+        self._queue: deque[Item] = deque()
+        self._waiting: list[list[Batch]] = [[] for _ in self._sinks]
+        self._due = float("-inf")
+        self._dropped = count()  # counts for any number of threads; each look at it counts one too
+        self._looked = 0
+        client.account(self._noter(), self._turn, self._after_fork)
+
+    def _noter(self) -> Callable[[str, Mapping[str, Any], Resolution, float], None]:
+        queue, limit, half, ring = self._queue, self._limit, self._limit // 2, self._client.ring
+        append, drop = queue.append, self._dropped.__next__
+
+        def note(key: str, context: Mapping[str, Any], answer: Resolution, now: float) -> None:
+            waiting = len(queue)
+            if waiting < limit:
+                append((key, context, answer, now))
+                if waiting == half:
+                    ring()
+            else:
+                drop()
+
+        return note
+
+    def usage(self) -> dict[str, Any]:
+        """A JSON document of what was counted so far, in the format `flagctl/usage/1`."""
+        figures = self._client.figures
+        return {
+            "format": "flagctl/usage/1",
+            "flags": {key: usage.plain() for key, usage in sorted(self.counts.flags.items())},
+            "client": {**msgspec.to_builtins(figures), "age": self._client.age, "version": self._client.version},
+            "account": msgspec.to_builtins(self.written),
+        }
+
+    def flush(self) -> None:
+        """Bring everything to the sinks now."""
+        self._turn(self._due, final=True)
+
+    def _after_fork(self) -> None:
+        """In the child of a fork, what waits is the parent's to write."""
+        self._queue.clear()
+        self._waiting = [[] for _ in self._sinks]
+        self.counts, self.written, self._dropped, self._looked = Counts(), Written(), count(), 0
+        self._client.account(self._noter(), self._turn, self._after_fork)
+
+    def _turn(self, now: float, *, final: bool = False) -> float:
+        """Do what is due at a monotonic time; seconds until the next turn."""
+        full = len(self._queue) > self._limit // 2
+        if now < self._due and not final and not full:
+            return self._due - now
+        self._due = now + self._every
+        batch = self._drain()
+        self.written.dropped = next(self._dropped) - self._looked
+        self._looked += 1
+        for sink, waiting in zip(self._sinks, self._waiting, strict=True):
+            if batch.tally or batch.exposures:
+                waiting.append(batch)
+            self._write(sink, waiting)
+        return self._every
+
+    def _write(self, sink: Sink, waiting: list[Batch]) -> None:
+        while waiting:
+            try:
+                sink.write(waiting[0])
+            except Exception:  # a sink that fails costs rows, never answers
+                self.written.failures += 1
+                while sum(len(batch.exposures) + 1 for batch in waiting) > self._limit:
+                    self.written.lost += len(waiting.pop(0).exposures)
+                return
+            del waiting[0]
+
+    def _drain(self) -> Batch:
+        queue, counts = self._queue, self.counts
+        tally: Tally = {}
+        exposures: list[Row] = []
+        private = self._client.private_attributes()
+        for _ in range(len(queue)):
+            key, context, answer, now = queue.popleft()
+            try:
+                user = key_text(context.get(TARGETING_KEY))
+                counts.add(key, answer.variant, answer.reason, user, now)
+                name = (key, answer.variant, answer.reason, answer.error_code)
+                tally[name] = tally.get(name, 0) + 1
+                if answer.experiment is not None and user is not None and self._is_new(key, answer, user):
+                    exposures.append(self._exposure(key, context, answer, user, now, private))
+            except Exception:  # whatever an application put into a context
+                continue
+        client = self._client
+        return Batch(client.environment, client.version, tally, exposures)
+
+    def _is_new(self, key: str, answer: Resolution, user: str) -> bool:
+        mark = mmh3.hash64(f"{key}\0{answer.experiment}\0{answer.variant}\0{user}".encode("utf-8", "surrogatepass"))[0]
+        if mark in self._seen:
+            return False
+        if len(self._seen) >= self._remembered:
+            del self._seen[next(iter(self._seen))]
+        self._seen[mark] = None
+        return True
+
+    def _exposure(
+        self,
+        key: str,
+        context: Mapping[str, Any],
+        answer: Resolution,
+        user: str,
+        now: float,
+        private: frozenset[str],
+    ) -> Row:
+        row: Row = {
+            "time": now,
+            "environment": self._client.environment,
+            "flag": key,
+            "experiment": answer.experiment,
+            "variant": answer.variant,
+            "rule": answer.rule,
+            "version": self._client.version,
+        }
+        if TARGETING_KEY not in private:
+            row["user"] = user
+        shown = {name: lookup(context, name) for name in self._attributes if not _hidden(name, private)}
+        if shown:
+            row["attributes"] = shown
+        return row
+
+
+def _hidden(name: str, private: frozenset[str]) -> bool:
+    """Whether an attribute is private, or inside one that is, or holds one."""
+    return any(name == one or name.startswith(f"{one}.") or one.startswith(f"{name}.") for one in private)

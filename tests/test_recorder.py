@@ -1,0 +1,324 @@
+"""What is counted of evaluations, who is logged as exposed, and what never leaves the process."""
+
+from __future__ import annotations
+
+import json
+import multiprocessing
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import polars
+import pytest
+import redis
+from openfeature import api
+from openfeature.evaluation_context import EvaluationContext
+from opentelemetry.sdk._logs import LoggerProvider
+from opentelemetry.sdk._logs.export import InMemoryLogRecordExporter, SimpleLogRecordProcessor
+from opentelemetry.sdk.metrics import MeterProvider
+from opentelemetry.sdk.metrics.export import InMemoryMetricReader
+from snapshots import arms, flag, snapshot, split
+
+from flagctl.client import Client
+from flagctl.client.counts import MOST_FLAGS, Counts, Users
+from flagctl.client.provider import FlagctlProvider
+from flagctl.client.recorder import Batch, Recorder
+from flagctl.client.sinks import Call, JsonLines, Parquet, Redis
+from flagctl.client.telemetry import EvaluationEvents, Telemetry
+from flagctl.compile.snapshot import encode
+
+TEST = split("a", 50_000, "b", 100_000, experiment={"name": "checkout-2027"})
+FLAGS = {"gallery": flag(), "checkout": arms(default=TEST)}
+ATTRIBUTES = {
+    "country": {"type": "string"},
+    "account": {"type": "object"},
+    "email": {"type": "string", "private": True},
+}
+ATTRIBUTES["account.name"] = {"type": "string", "private": True}
+
+
+@pytest.fixture
+def flags(tmp_path: Path) -> Iterator[Client]:
+    """A client that only its test drives."""
+    place = tmp_path / "production/snapshot.json"
+    place.parent.mkdir()
+    place.write_bytes(encode({**snapshot(FLAGS), "attributes": ATTRIBUTES, "version": 7}))
+    with Client(f"file:{tmp_path}", "production", cache=False, start=False) as client:
+        client.tick()
+        yield client
+
+
+def test_each_evaluation_is_counted_by_variant_and_reason(flags: Client) -> None:
+    recorder = Recorder(flags)
+    for number in range(40):
+        flags.enabled("gallery", user=f"user-{number % 10}")
+        flags.variant("checkout", user=f"user-{number % 10}")
+    flags.value("nothing", default=1)
+    recorder.flush()
+    usage = recorder.usage()
+    gallery = usage["flags"]["gallery"]
+    assert (gallery["evaluations"], gallery["users"]) == (40, 10)
+    assert gallery["variants"] == {"on": {"STATIC": 40}}
+    checkout = usage["flags"]["checkout"]["variants"]
+    assert sum(checkout[arm]["SPLIT"] for arm in ("a", "b")) == 40
+    assert usage["flags"]["nothing"]["variants"] == {"": {"ERROR": 1}}
+    assert usage["client"]["version"] == 7
+    assert gallery["last"] == pytest.approx(flags._time(), abs=60)
+
+
+@pytest.mark.parametrize("people", [0, 1, 50, 3_000, 100_000])
+def test_people_are_counted_to_a_few_percent(people: int) -> None:
+    users = Users()
+    for number in range(people):
+        users.add(f"user-{number}")
+        users.add(f"user-{number // 2}")
+    assert users.count() == pytest.approx(people, rel=0.07)
+
+
+def test_people_of_two_processes_are_counted_once() -> None:
+    one, two, both = Users(), Users(), Users()
+    for number in range(5_000):
+        (one if number < 3_000 else two).add(str(number))
+        both.add(str(number))
+    for number in range(2_000, 3_000):
+        two.add(str(number))
+    one.merge(two)
+    assert one.count() == both.count()
+
+
+def test_counting_takes_bounded_memory_whatever_is_asked_for() -> None:
+    counts = Counts()
+    for number in range(MOST_FLAGS + 500):
+        counts.add(f"made-up-{number}", None, "ERROR", None, 1.0)
+    assert len(counts.flags) == MOST_FLAGS + 1
+    assert counts.flags[""].counts["", "ERROR"] == 500
+
+
+def test_a_person_is_exposed_once(flags: Client) -> None:
+    batches: list[Batch] = []
+    recorder = Recorder(flags, sinks=[Call(batches.append)])
+    for _ in range(3):
+        flags.variant("checkout", user="ada")
+        flags.enabled("gallery", user="ada")
+    flags.variant("checkout", user="bob")
+    flags.variant("checkout")  # nobody: not in the experiment
+    recorder.flush()
+    flags.variant("checkout", user="ada")
+    recorder.flush()
+    rows = [row for batch in batches for row in batch.exposures]
+    assert [(row["user"], row["flag"], row["experiment"]) for row in rows] == [
+        ("ada", "checkout", "checkout-2027"),
+        ("bob", "checkout", "checkout-2027"),
+    ]
+    assert rows[0]["variant"] == flags.variant("checkout", user="ada")
+    assert (rows[0]["environment"], rows[0]["version"]) == ("production", 7)
+    assert batches[1].tally == {("checkout", rows[0]["variant"], "SPLIT", None): 1}
+
+
+def test_private_attributes_stay(flags: Client) -> None:
+    rows: list[Any] = []
+    names = ["country", "email", "account", "account.name", "plan"]
+    recorder = Recorder(flags, sinks=[Call(lambda batch: rows.extend(batch.exposures))], attributes=names)
+    flags.variant("checkout", user="ada", country="DE", email="a@b.c", account={"name": "Ada"}, plan="pro")
+    recorder.flush()
+    assert rows[0]["attributes"] == {"country": "DE", "plan": "pro"}
+
+
+def test_a_private_targeting_key_stays(tmp_path: Path, flags: Client) -> None:
+    private = {"targetingKey": {"type": "string", "private": True}}
+    (tmp_path / "production/snapshot.json").write_bytes(
+        encode({**snapshot(FLAGS), "attributes": private, "version": 8})
+    )
+    flags.tick(told=True)
+    rows: list[Any] = []
+    recorder = Recorder(flags, sinks=[Call(lambda batch: rows.extend(batch.exposures))])
+    flags.variant("checkout", user="ada")
+    recorder.flush()
+    assert "ada" not in json.dumps(rows)
+    assert rows[0]["flag"] == "checkout"
+
+
+def test_a_full_queue_drops_and_counts_and_never_waits(flags: Client) -> None:
+    recorder = Recorder(flags, limit=100)
+    threads = [
+        threading.Thread(target=lambda: [flags.enabled("gallery", user="ada") for _ in range(1_000)]) for _ in range(4)
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    recorder.flush()
+    counted = recorder.usage()["flags"]["gallery"]["evaluations"]
+    assert 100 <= counted <= 104, "four threads may each have looked at the last free place"
+    assert recorder.usage()["account"]["dropped"] == 4_000 - counted
+
+
+def test_a_sink_that_fails_is_given_the_same_again(flags: Client) -> None:
+    taken: list[Batch] = []
+    broken = True
+
+    def write(batch: Batch) -> None:
+        if broken:
+            raise OSError("disk full")
+        taken.append(batch)
+
+    recorder = Recorder(flags, sinks=[Call(write)])
+    for name in ("ada", "bob"):
+        flags.variant("checkout", user=name)
+        recorder.flush()
+    assert (recorder.written.failures, taken) == (2, [])
+    broken = False
+    recorder.flush()
+    assert [row["user"] for batch in taken for row in batch.exposures] == ["ada", "bob"]
+    assert recorder.written.lost == 0
+
+
+def test_a_sink_that_fails_for_too_long_loses_the_oldest_and_says_so(flags: Client) -> None:
+    def write(batch: Batch) -> None:
+        raise OSError("no route to host")
+
+    recorder = Recorder(flags, sinks=[Call(write)], limit=20)
+    for number in range(60):
+        flags.variant("checkout", user=f"user-{number}")
+        recorder.flush()
+    waiting = sum(len(batch.exposures) for batch in recorder._waiting[0])
+    assert waiting <= 20
+    assert recorder.written.lost == 60 - waiting
+
+
+def test_the_clients_thread_does_it(tmp_path: Path, flags: Client) -> None:
+    done = threading.Event()
+    with Client(f"file:{tmp_path}", "production", cache=False, refresh=3600) as driven:
+        Recorder(driven, sinks=[Call(lambda batch: done.set())], every=0.05)
+        driven.enabled("gallery", user="ada")
+        assert done.wait(10)
+
+
+def test_what_waits_at_the_end_is_written(tmp_path: Path, flags: Client) -> None:
+    file = tmp_path / "exposures.jsonl"
+    with Client(f"file:{tmp_path}", "production", cache=False, refresh=3600) as driven:
+        Recorder(driven, sinks=[JsonLines(file)], every=3600)
+        driven.variant("checkout", user="ada")
+    assert json.loads(file.read_text())["user"] == "ada"
+
+
+def test_a_child_of_a_fork_writes_its_own_and_not_its_parents(flags: Client) -> None:
+    taken: list[Batch] = []
+    recorder = Recorder(flags, sinks=[Call(taken.append)])
+    flags.variant("checkout", user="parent")
+    forks = multiprocessing.get_context("fork")
+    answers = forks.SimpleQueue()
+
+    def child() -> None:
+        flags.variant("checkout", user="child")
+        recorder.flush()
+        answers.put([row["user"] for batch in taken for row in batch.exposures])
+
+    process = forks.Process(target=child)
+    process.start()
+    assert answers.get() == ["child"]
+    process.join(20)
+    recorder.flush()
+    assert [row["user"] for batch in taken for row in batch.exposures] == ["parent"]
+
+
+# Where it goes
+
+
+def expose(flags: Client, sink: Any, people: int = 5) -> None:
+    recorder = Recorder(flags, sinks=[sink], attributes=["country"])
+    for number in range(people):
+        flags.variant("checkout", user=f"user-{number}", country="DE")
+    recorder.flush()
+    assert recorder.written.failures == 0
+
+
+def test_json_lines_are_added_to(tmp_path: Path, flags: Client) -> None:
+    file = tmp_path / "exposures.jsonl"
+    expose(flags, JsonLines(file))
+    expose(flags, JsonLines(file), people=2)
+    rows = [json.loads(line) for line in file.read_text().splitlines()]
+    assert [row["user"] for row in rows] == ["user-0", "user-1", "user-2", "user-3", "user-4", "user-0", "user-1"]
+
+
+def test_parquet_files_are_whole(tmp_path: Path, flags: Client) -> None:
+    expose(flags, Parquet(tmp_path / "out"))
+    frame = polars.read_parquet(tmp_path / "out/*.parquet")
+    assert frame["user"].to_list() == [f"user-{number}" for number in range(5)]
+    assert set(frame["attributes"]) == {'{"country":"DE"}'}
+    assert not list((tmp_path / "out").glob(".*"))
+
+
+def test_redis_gets_two_streams(redis_port: int, flags: Client) -> None:
+    url = f"redis://127.0.0.1:{redis_port}/0"
+    with redis.Redis.from_url(url) as there:
+        there.delete("flagctl:{production}:exposures", "flagctl:{production}:usage")
+        expose(flags, Redis(url))
+        exposures = [json.loads(entry[b"json"]) for _, entry in there.xrange("flagctl:{production}:exposures")]
+        (usage,) = [json.loads(entry[b"json"]) for _, entry in there.xrange("flagctl:{production}:usage")]
+    assert [row["user"] for row in exposures] == [f"user-{number}" for number in range(5)]
+    assert sum(count["count"] for count in usage["counts"]) == 5
+
+
+@pytest.fixture
+def observed() -> Iterator[tuple[MeterProvider, LoggerProvider, Callable[[], dict[str, Any]], Any]]:
+    reader, exporter = InMemoryMetricReader(), InMemoryLogRecordExporter()
+    meters, loggers = MeterProvider([reader]), LoggerProvider(shutdown_on_exit=False)
+    loggers.add_log_record_processor(SimpleLogRecordProcessor(exporter))
+
+    def points() -> dict[str, Any]:
+        data = reader.get_metrics_data()
+        metrics = data.resource_metrics[0].scope_metrics[0].metrics  # type: ignore[union-attr]
+        return {
+            metric.name: [(dict(point.attributes or {}), point.value) for point in metric.data.data_points]  # type: ignore[union-attr]
+            for metric in metrics
+        }
+
+    yield meters, loggers, points, exporter
+    meters.shutdown()
+    loggers.shutdown()  # type: ignore[no-untyped-call]
+
+
+def test_opentelemetry_counts_evaluations_and_logs_exposures(flags: Client, observed: Any) -> None:
+    meters, loggers, points, exporter = observed
+    recorder = Recorder(flags, sinks=[Telemetry(meters, loggers)])
+    flags.variant("checkout", user="ada")
+    flags.enabled("gallery")
+    flags.enabled("gallery")
+    flags.enabled("nothing")
+    recorder.flush()
+    found = points()
+    gallery = {"feature_flag.key": "gallery", "feature_flag.provider.name": "flagctl"}
+    assert (gallery, 2) in found["feature_flag.evaluation_requests_total"]
+    success = gallery | {"feature_flag.result.reason": "static", "feature_flag.result.variant": "on"}
+    assert (success, 2) in found["feature_flag.evaluation_success_total"]
+    assert found["feature_flag.evaluation_error_total"] == [
+        ({"feature_flag.key": "nothing", "feature_flag.provider.name": "flagctl", "error.type": "flag_not_found"}, 1)
+    ]
+    (event,) = [data.log_record for data in exporter.get_finished_logs()]
+    assert event.event_name == "feature_flag.evaluation"
+    assert dict(event.attributes) == {
+        "feature_flag.key": "checkout",
+        "feature_flag.provider.name": "flagctl",
+        "feature_flag.set.id": "production",
+        "feature_flag.version": "7",
+        "feature_flag.result.reason": "split",
+        "feature_flag.result.variant": flags.variant("checkout", user="ada"),
+        "feature_flag.context.id": "ada",
+    }
+
+
+def test_an_openfeature_hook_logs_each_evaluation(flags: Client, observed: Any) -> None:
+    _, loggers, _, exporter = observed
+    api.set_provider_and_wait(FlagctlProvider(flags))
+    client = api.get_client()
+    client.add_hooks([EvaluationEvents("production", logger_provider=loggers)])
+    client.get_boolean_value("gallery", False, EvaluationContext("ada"))
+    client.get_boolean_value("nothing", False)
+    api.shutdown()
+    api.clear_providers()
+    good, bad = [dict(data.log_record.attributes) for data in exporter.get_finished_logs()]
+    assert (good["feature_flag.key"], good["feature_flag.result.variant"]) == ("gallery", "on")
+    assert "ada" not in good.values(), "the targeting key is a person's unless the application says otherwise"
+    assert bad["error.type"] == "flag_not_found"
