@@ -44,7 +44,7 @@ def test_the_good_example_has_no_problem_at_all(rule: Rule) -> None:
 
 
 def test_every_rule_says_why_and_what_is_found_while_reading_can_not_be_lowered() -> None:
-    assert {rule.id for rule in RULES.values() if rule.bad is None} == {"file-access"}
+    assert {rule.id for rule in RULES.values() if rule.bad is None} == {"file-access", "stale-codeowners"}
     for rule in RULES.values():
         title, _, why = rule.why.partition("\n\n")
         assert title.endswith((".", ":")), rule.id

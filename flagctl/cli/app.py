@@ -51,6 +51,7 @@ COMMANDS: dict[str, dict[str, str]] = {
         "fmt": "Lay out flag files in the standard way.",
     },
     "Set up": {
+        "codeowners": "Write CODEOWNERS from owners and settings.",
         "init": "Start a flag repository, or complete one.",
         "config": "Show the settings in force.",
         "key": "Make, list and rotate the keys that sign snapshots.",

@@ -54,12 +54,15 @@ def command(
     from flagctl.cli.formats import problems as shown
     from flagctl.cli.formats import problems_github, problems_json, problems_sarif
     from flagctl.history.leaks import committed_keys
+    from flagctl.history.owners import stale
 
     out, (project, now) = ctx.obj.out, ctx.obj.then(at, clock)
     if format is None:
         format = _Format.GITHUB if os.environ.get("GITHUB_ACTIONS") == "true" else _Format.TEXT
     reading = project.read()
-    every = [*check(reading, now), *committed_keys(project.root, reading.repository.settings)]
+    repository = reading.repository
+    elsewhere = [*committed_keys(project.root, repository.settings), *stale(project.root, repository)]
+    every = [*check(reading, now), *elsewhere]
     files = selected(reading, every, names=names or [], environment=environment, root=project.root, here=Path.cwd())
     problems = [problem for problem in every if problem.file in files]
     folder = shown.folder_in_git(project.root)

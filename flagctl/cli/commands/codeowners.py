@@ -1,0 +1,43 @@
+"""`flagctl codeowners`."""
+
+from typing import Annotated
+
+import typer
+
+from flagctl.cli.exits import Exit
+from flagctl.cli.options import DryRun
+
+
+def command(
+    ctx: typer.Context,
+    check: Annotated[bool, typer.Option("--check", help="Write nothing; exit with 1 when it is stale.")] = False,
+    dry_run: DryRun = False,
+) -> Exit:
+    """Write CODEOWNERS from owners and settings.
+
+    The forge's branch protection then asks the same people as `flagctl approvals`. Only the part between flagctl's
+    two lines is written; with `owner: true` each flag belongs to its team, else to those whom `from` names.
+
+    \b
+    Examples:
+      flagctl codeowners
+      flagctl codeowners --check
+    """
+    from flagctl.files.write import write
+    from flagctl.history.change import diff
+    from flagctl.history.git import Git
+    from flagctl.history.owners import texts
+
+    out, project = ctx.obj.out, ctx.obj.project()
+    file, now, wanted = texts(Git(project.root), project.read().repository)
+    if now == wanted:
+        out.say(f"{file} is up to date")
+        return Exit.DONE
+    out.data(diff({file.name: now or None}, {file.name: wanted}), end="")
+    if check:
+        out.say(f"{file} is stale; flagctl codeowners writes it anew")
+        return Exit.NO
+    if not dry_run:
+        write(file, wanted.encode())
+        out.say(f"{file} written")
+    return Exit.DONE
