@@ -12,10 +12,10 @@ from flagctl.errors import OutsideError, UsageError
 
 def command(
     ctx: typer.Context,
-    base: Annotated[Path | None, typer.Argument(metavar="[BASE", help="Git's %O.")] = None,
+    base: Annotated[Path | None, typer.Argument(metavar="BASE", help="Git's %O.")] = None,
     ours: Annotated[Path | None, typer.Argument(metavar="OURS", help="Git's %A; the result is written there.")] = None,
     theirs: Annotated[Path | None, typer.Argument(metavar="THEIRS", help="Git's %B.")] = None,
-    path: Annotated[str, typer.Argument(metavar="PATH]", help="Git's %P: what the file is called.")] = "",
+    path: Annotated[str, typer.Argument(metavar="PATH", help="Git's %P: what the file is called.")] = "",
     install: Annotated[bool, typer.Option("--install", help="Let Git of this clone merge flag files so.")] = False,
 ) -> Exit:
     """Merge flag files by structure, in Git's own merges.
