@@ -347,3 +347,21 @@ def test_a_change_of_a_protected_environment_becomes_a_pull_request(
     assert done.returncode == 0
     assert "Not Found" in done.stdout + done.stderr
     assert "compare/main" in done.stdout + done.stderr
+
+
+def test_the_plan_is_the_one_comment_of_its_pull_request(
+    flagctl: Callable[..., Any], clone: Path, server: GitHubServer, tmp_path: Path
+) -> None:
+    server.open_pull("t", "b", "work", "main")
+    event = tmp_path / "event.json"
+    event.write_text(json.dumps({"pull_request": {"number": 1}}))
+    env = {"GITHUB_TOKEN": TOKEN, "GITHUB_API_URL": server.url, "GITHUB_REPOSITORY": f"{OWNER}/{NAME}"}
+    env["GITHUB_EVENT_PATH"] = str(event)
+    assert "commented: " in flagctl("plan", "--comment", "event", env=env).stderr
+    assert "Nothing changes" in server.comments[0]["body"]
+    path = clone / "flags/production/wishlist-gallery.yaml"
+    path.write_text(path.read_text().replace("rollout: 25", "rollout: 60"))
+    assert flagctl("plan", "--comment", "1", env=env).returncode == 0
+    (comment,) = server.comments
+    assert "everyone else: off → on 35.000 %" in comment["body"]
+    assert flagctl("plan", "--comment", "main", env=env).returncode == 2

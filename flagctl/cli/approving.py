@@ -62,6 +62,22 @@ def approvals(
     return Found(verdicts(needs, settings, reviews, author, members, overridden), pull, note)
 
 
+def comment(project: Project, ref: str, environ: Mapping[str, str], text: str) -> str:
+    """Write the plan as the one comment of a pull request (by number or URL; "event": of the GitHub Actions event).
+
+    Its URL. Raises UsageError, OutsideError.
+    """
+    from flagctl.history.forge import forge_of, number_of, require
+    from flagctl.history.git import Git
+    from flagctl.plan.markdown import MARK
+
+    number = _of_event(environ) if ref == "event" else number_of(ref)
+    if number is None:
+        raise UsageError(f'"{ref}" names no pull request', hint="--comment 42, or --comment event in GitHub Actions")
+    forge = require(forge_of(Git(project.root), environ))
+    return forge.comment(forge.pull(number), MARK, text)
+
+
 def document(found: Found) -> dict[str, Any]:
     """The JSON document of `approvals`; its format is FORMAT."""
     return {

@@ -1,5 +1,6 @@
 """`flagctl plan`."""
 
+import os
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
@@ -37,6 +38,10 @@ def command(
     ] = None,
     format: Annotated[_Format, typer.Option("--format", help="How to print.")] = _Format.TEXT,
     as_json: Json = False,
+    comment: Annotated[
+        str | None,
+        typer.Option(metavar="PR", help="Write it as the pull request's one comment; event: of GitHub Actions' event."),
+    ] = None,
     exit_code: Annotated[bool, typer.Option("--exit-code", help="Exit with 3 when anything changes.")] = False,
     clock: Clock = None,
 ) -> Exit:
@@ -50,9 +55,9 @@ def command(
       flagctl plan
       flagctl plan --base origin/main -e production --population people.csv --format markdown
     """
-    from flagctl.cli import planning
+    from flagctl.cli import approving, planning
     from flagctl.cli.formats import plan as shown
-    from flagctl.plan import document, markdown
+    from flagctl.plan import markdown
 
     session = ctx.obj
     made, _, note = planning.plan(
@@ -66,11 +71,9 @@ def command(
     )
     if note:
         session.out.warn(note)
-    if as_json or format is _Format.JSON:
-        session.out.json(document.document(made))
-    elif format is _Format.MARKDOWN:
-        session.out.data(markdown.comment(made))
-    else:
-        shown.show(session.out, made)
+    shown.show_as(session.out, made, _Format.JSON if as_json else format)
+    if comment is not None:
+        url = approving.comment(session.project(), comment, os.environ, markdown.comment(made))
+        session.out.say(f"commented: {url}")
     session.out.say(shown.summary(made))
     return Exit.PENDING if exit_code and made else Exit.DONE

@@ -21,6 +21,18 @@ _SIGNS = {"added": ("+", "green"), "removed": ("-", "red"), "changed": ("~", "ye
 _MOMENTS = 6
 
 
+def show_as(out: Output, plan: Plan, how: str) -> None:
+    """The plan as "text", "json" or "markdown"."""
+    from flagctl.plan import document, markdown
+
+    if how == "json":
+        out.json(document.document(plan))
+    elif how == "markdown":
+        out.data(markdown.comment(plan))
+    else:
+        show(out, plan)
+
+
 def show(out: Output, plan: Plan) -> None:
     """The plan, the worst first."""
     out.data(out.style(f"Plan: {plan.head} on top of {plan.base}", "bold"), styled=True)
