@@ -207,6 +207,13 @@ def test_problems_are_told_that_only_one_side_has() -> None:
     assert not make(Sides(bad.repository, trees[0].repository, problems[::-1]), now=NOW, environment="staging").fixed
 
 
+def test_a_flag_whose_file_has_problems_is_not_taken_for_removed() -> None:
+    flags = {"f": HALF, "g": HALF}
+    broken = {"f": "description: [\n", "g": HALF.replace("50", "60")}
+    assert [one.key for one in planned(flags, broken).environments[0].flags] == ["g"]
+    assert [one.key for one in planned(broken, flags).environments[0].flags] == ["g"]
+
+
 def test_approvals_come_from_who_knows_them() -> None:
     made = planned(
         {"f": HALF}, {}, approve=lambda part, sides: [Approval(who=("sre",), why=f"{part.name} is protected")]

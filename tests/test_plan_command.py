@@ -8,6 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import jsonschema
+import polars
 import pytest
 from test_plan import SCHEMA
 
@@ -127,6 +128,18 @@ def test_a_csv_is_typed_as_attributes_are_declared(tmp_path: Path) -> None:
         {"targetingKey": "a,b", "age": 42, "account": {"id": 7}},
         {"targetingKey": "bob"},
     ]
+
+
+def test_parquet_keeps_its_types_and_dots_lead_into_objects(tmp_path: Path) -> None:
+    path = tmp_path / "people.parquet"
+    polars.DataFrame({"targetingKey": ["a", "b"], "age": [42, None], "account.id": [7, 8]}).write_parquet(path)
+    assert list(contexts(path, ATTRIBUTES)) == [
+        {"targetingKey": "a", "age": 42, "account": {"id": 7}},
+        {"targetingKey": "b", "account": {"id": 8}},
+    ]
+    path.write_bytes(b"PAR1 no")
+    with pytest.raises(UsageError, match="can't be read as Parquet"):
+        list(contexts(path, ATTRIBUTES))
 
 
 @pytest.mark.parametrize(

@@ -17,7 +17,10 @@ Reasons = dict[str, list[str]]
 def touched(before: Repository, after: Repository, environment: str) -> Reasons:
     """Flags of an environment that a change touches, by key."""
     old, new = (held(repository, environment) for repository in (before, after))
-    found: Reasons = {key: [] for key in sorted({*old.flags, *new.flags}) if changed(old.flags, new.flags, key)}
+    # A file with problems is no flag that is gone: the problem is what there is to tell.
+    unread = {key for side in (old, new) for key in side.flag_files if key not in side.flags}
+    keys = sorted({*old.flags, *new.flags} - unread)
+    found: Reasons = {key: [] for key in keys if changed(old.flags, new.flags, key)}
     elsewhere = _elsewhere(before, after, old, new)
     if elsewhere or before.settings.bucketing != after.settings.bucketing:
         moved = f"bucketing {before.settings.bucketing} → {after.settings.bucketing}"
@@ -27,7 +30,7 @@ def touched(before: Repository, after: Repository, environment: str) -> Reasons:
                 reasons = [said for (kind, name), said in elsewhere.items() if name in uses.of(flag)[kind]]
                 if before.settings.bucketing != after.settings.bucketing and _draws(flag):
                     reasons.append(moved)
-                if reasons:
+                if reasons and key not in unread:
                     found.setdefault(key, []).extend(said for said in reasons if said not in found[key])
     _follow(found, [*_requirements(old), *_requirements(new)])
     return dict(sorted(found.items()))
