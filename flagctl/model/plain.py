@@ -6,7 +6,20 @@ from typing import Any
 
 from flagctl.model import times
 from flagctl.model.condition import OPERATORS, TARGETING_KEY, AllOf, AnyOf, Condition, InSegment, Not
-from flagctl.model.flag import WHOLE, Experiment, Flag, Outcome, Owner, Ramp, Rollout, Rule, ScheduleEntry, Serve, Split
+from flagctl.model.flag import (
+    WHOLE,
+    Experiment,
+    Flag,
+    ForeignBucketing,
+    Outcome,
+    Owner,
+    Ramp,
+    Rollout,
+    Rule,
+    ScheduleEntry,
+    Serve,
+    Split,
+)
 
 
 def percentage(share: int) -> int | float:
@@ -101,6 +114,12 @@ def entry(of: ScheduleEntry) -> dict[str, Any]:
     return said if of.default is None else said | {"default": outcome(of.default)}
 
 
+def bucketing(of: ForeignBucketing) -> dict[str, Any]:
+    """The fields of a flag's `bucketing`."""
+    said: dict[str, Any] = {"algorithm": of.algorithm, "salt": of.salt}
+    return said if of.seed is None else said | {"seed": of.seed}
+
+
 def flag(of: Flag) -> dict[str, Any]:
     """A whole flag file, without what is so anyway."""
     said: dict[str, Any] = {"description": of.description, "owner": owner(of.owner)}
@@ -132,6 +151,5 @@ def flag(of: Flag) -> dict[str, Any]:
     if of.schedule:
         said["schedule"] = [entry(member) for member in of.schedule]
     if of.bucketing is not None:
-        foreign = {"algorithm": of.bucketing.algorithm, "salt": of.bucketing.salt}
-        said["bucketing"] = foreign | ({} if of.bucketing.seed is None else {"seed": of.bucketing.seed})
+        said["bucketing"] = bucketing(of.bucketing)
     return said

@@ -121,8 +121,9 @@ def _switches(old: Flag, new: Flag) -> Iterable[Change]:
     if old.enabled != new.enabled:
         said = f"enabled {_on_off(old.enabled)} → {_on_off(new.enabled)}"
         yield Change(path="enabled", old=old.enabled, new=new.enabled, words=said)
-    expiries = [None if at is None else times.text(at) for at in (old.expires_at, new.expires_at)]
-    yield from moved("expires_at", "expires_at", *expiries)
+    if old.expires_at != new.expires_at:
+        expiries = [None if at is None else times.text(at) for at in (old.expires_at, new.expires_at)]
+        yield from moved("expires_at", "expires_at", *expiries)
     for name in dict.fromkeys((*old.variants, *new.variants)):
         yield from moved(f"variants/{name}", f"variant {name}", old.variants.get(name), new.variants.get(name))
     yield from moved("off_variant", "off_variant", old.off_variant, new.off_variant)
@@ -265,7 +266,7 @@ def _entry(entry: ScheduleEntry, flag: Flag) -> str:
 
 
 def _foreign(flag: Flag) -> Any:
-    return plain.flag(flag).get("bucketing")
+    return None if flag.bucketing is None else plain.bucketing(flag.bucketing)
 
 
 def _keeping(old: Flag, new: Flag) -> Iterable[Change]:
