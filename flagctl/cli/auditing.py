@@ -93,12 +93,12 @@ def blamed(project: Project, key: str, environment: str) -> list[Blamed]:
 
 
 def _signed(git: Git, found: Iterator[Entry]) -> Iterator[Entry]:
-    from flagctl.history.signatures import states, words
+    from flagctl.history.signatures import UNKNOWN, states, words
 
     while some := list(islice(found, _TOGETHER)):
         known = states(git, [entry.commit.commit for entry in some])
         for entry in some:
-            yield msgspec.structs.replace(entry, signature=words(*known[entry.commit.commit]))
+            yield msgspec.structs.replace(entry, signature=words(*known.get(entry.commit.commit, UNKNOWN)))
 
 
 def verify(out: Output, project: Project, asked: Asked, *, as_json: bool) -> Exit:

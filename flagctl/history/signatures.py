@@ -10,6 +10,8 @@ if TYPE_CHECKING:
     from flagctl.history.git import Git
 
 GOOD = "G"
+UNKNOWN = "N", ""
+"""Of a commit that Git said nothing about."""
 _WORDS = {
     "G": "good",
     "B": "bad",

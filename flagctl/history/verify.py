@@ -8,7 +8,7 @@ import msgspec
 
 from flagctl.files.walk import SETTINGS
 from flagctl.history.pasts import Models
-from flagctl.history.signatures import GOOD, states, words
+from flagctl.history.signatures import GOOD, UNKNOWN, states, words
 from flagctl.history.touches import Commit
 from flagctl.history.travel import Blobs
 from flagctl.model.repository import EnvironmentSettings, Settings
@@ -96,6 +96,6 @@ def _broken(change: _Change, signed: dict[str, tuple[str, str]]) -> Iterable[str
     if policy.require_merge and len(entry.commit.parents) < 2 and not entry.commit.pull:
         yield "came by no merge"
     if policy.require_signed:
-        letter, signer = signed.get(entry.commit.commit, ("N", ""))
+        letter, signer = signed.get(entry.commit.commit, UNKNOWN)
         if letter != GOOD:
             yield f"signature {words(letter, signer)}"
