@@ -74,6 +74,16 @@ def test_policy_decides_whether_it_stops_a_build(
         assert "left out, for flagd can't say them: wishlist-edit" in done.stderr
 
 
+def test_publish_says_which_flags_flagd_readers_do_not_get(repo: Path, flagctl: Callable[..., Any], git: Any) -> None:
+    (repo / "flags/production/wishlist-edit.yaml").write_text(flag(REGEX))
+    git(repo, "commit", "-qam", "A pattern")
+    done = flagctl("publish", "production", "--no-self-test")
+    assert done.returncode == 0, done.stderr
+    assert "not in flagd.json, for flagd can't say them: production/wishlist-edit" in done.stderr
+    assert "development/" not in done.stderr
+    assert set(json.loads((repo / "published/production/flagd.json").read_bytes())["flags"]) == {"wishlist-gallery"}
+
+
 def test_build_writes_it_where_flagd_readers_look(repo: Path, flagctl: Callable[..., Any]) -> None:
     assert flagctl("build", "--all", "--format", "flagd", "-o", repo / "out").returncode == 0
     assert sorted(path.relative_to(repo / "out").as_posix() for path in (repo / "out").rglob("*.json")) == [

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from flagctl.errors import ProblemsError, UsageError
-from flagctl.files.walk import ATTRIBUTES, SETTINGS
+from flagctl.files.walk import ATTRIBUTES, SETTINGS, classify
 from flagctl.model.repository import Target, require_environment
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 
     from flagctl.history.git import Git
     from flagctl.model.repository import Settings
@@ -24,10 +24,14 @@ if TYPE_CHECKING:
 
 
 class Shipment(msgspec.Struct, frozen=True):
-    """Documents with the stores they go to, and paths whose changes stay at home because nobody committed them."""
+    """Documents with the stores they go to, and what stays at home.
+
+    left_out: paths whose changes nobody committed. unsaid: flags, with their environment, that flagd can't say.
+    """
 
     parcels: list[tuple[Draft, Store]]
     left_out: list[str]
+    unsaid: list[str]
     is_ancestor: Callable[[str, str], bool | None]
 
     def send(self, *, allow_older: bool, dry_run: bool, share: int | None = None) -> Iterator[Receipt]:
@@ -82,6 +86,8 @@ def receipts_of(
     shipment = load(project, revision, names, everything, target, signer=signer, now=now)
     if shipment.left_out:
         warn(f"changed but not committed, so not published: {', '.join(shipment.left_out)}", "git commit, then again")
+    if shipment.unsaid:
+        warn(f"not in flagd.json, for flagd can't say them: {', '.join(shipment.unsaid)}", "flagctl check says why")
     try_out(
         project, [draft.document for draft in dict.fromkeys(draft for draft, _ in shipment.parcels)], self_test, warn
     )
@@ -204,7 +210,7 @@ def load(
         draft = Draft(document, sign=sign, beside=makers(settings, sign))
         parcels += [(draft, store) for store in places]
     left_out = _uncommitted(git, list(stores)) if git.resolve("HEAD") == tree.commit else []
-    return Shipment(parcels, left_out, git.is_ancestor)
+    return Shipment(parcels, left_out, _unsaid(problems, stores), git.is_ancestor)
 
 
 def stores_of(project: Project, settings: Settings, names: list[str], target: str | None) -> dict[str, list[Store]]:
@@ -235,6 +241,11 @@ def _stop_at(errors: list[Problem], commit: str) -> None:
             errors,
             hint="flagctl check shows them all; mend and commit, or publish an earlier commit with --rev",
         )
+
+
+def _unsaid(problems: Iterable[Problem], environments: Collection[str]) -> list[str]:
+    entries = {classify(problem.file) for problem in problems if problem.rule.startswith("flagd-")}
+    return sorted(f"{entry.environment}/{entry.name}" for entry in entries if entry.environment in environments)
 
 
 def _uncommitted(git: Git, environments: list[str]) -> list[str]:
