@@ -193,6 +193,15 @@ def test_a_rule_that_moves_across_another_is_told() -> None:
     assert found["rule-moved"] == "rule b now comes before rule a: who matches both switches from a to b"
 
 
+def test_of_many_groups_the_first_are_told_and_all_are_in_the_document() -> None:
+    rules = [f"  - {{name: r{n}, when: [{{attribute: roles, includes: r{n}}}], rollout: {n}}}" for n in range(1, 21)]
+    made = planned(*({"f": flag("rules:", *order)} for order in (rules, rules[::-1])))
+    found = document.document(made)["environments"][0]["flags"][0]
+    assert len(found["impact"]["groups"]) == 190
+    assert [lint["text"] for lint in found["lints"] if lint["id"] == "rule-moved"][-1] == "and 185 more like these"
+    assert "171 groups more" in markdown.comment(made)
+
+
 def test_problems_are_told_that_only_one_side_has() -> None:
     trees = [reading({"flags/flagctl.yaml": SETTINGS, "flags/production/f.yaml": text}) for text in (HALF, flag())]
     from flagctl.check.run import check

@@ -58,9 +58,18 @@ class Subject(msgspec.Struct, frozen=True, kw_only=True):
                     yield group
 
 
+_MOST = 5
+
+
 def lints(subject: Subject) -> tuple[Lint, ...]:
-    """All that is worth a second look, in the order of LINTS."""
-    return tuple(Lint(name, text) for name, find in _FINDERS.items() for text in dict.fromkeys(find(subject)))
+    """All that is worth a second look, in the order of LINTS; of many of one kind the first few and their number."""
+    found: list[Lint] = []
+    for name, find in _FINDERS.items():
+        texts = list(dict.fromkeys(find(subject)))
+        found += [Lint(name, text) for text in texts[:_MOST]]
+        if len(texts) > _MOST:
+            found.append(Lint(name, f"and {len(texts) - _MOST:,} more like these"))
+    return tuple(found)
 
 
 def _share_falls(subject: Subject) -> Iterator[str]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from itertools import pairwise
 
 from flagctl.model import times
@@ -149,9 +149,9 @@ def _body(flag: FlagPlan) -> Iterator[str]:
         yield from _tally(flag.tally)
 
 
-def _listed(label: str, lines: Iterable[str]) -> Iterator[str]:
+def _listed(label: str, lines: list[str]) -> Iterator[str]:
     yield f"* **{label}**"
-    yield from (f"  * {text(line)}" for line in lines)
+    yield from (f"  * {text(line)}" for line in sentences.short(lines))
 
 
 def _tally(tally: Tally) -> Iterator[str]:

@@ -114,6 +114,11 @@ def lines(found: Impact) -> list[str]:
     return said
 
 
+def short(said: list[str], most: int = 20) -> list[str]:
+    """The first of many lines, and how many more there are."""
+    return said if len(said) <= most else [*said[: most - 1], f"… {len(said) - most + 1:,} groups more, in --json"]
+
+
 def news(found: Impact, last: Impact) -> list[str]:
     """What is told of a later moment: the lines that the moment before it did not have."""
     if not found:

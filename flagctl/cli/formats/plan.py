@@ -108,7 +108,7 @@ def _who(out: Output, label: str, lines: list[str], *, quiet: bool = False) -> N
         out.data(f"    {out.style(label, 'cyan')}  {line}", styled=True)
         return
     out.data(f"    {out.style(label, 'cyan')}", styled=True)
-    for line in lines:
+    for line in sentences.short(lines):
         out.data(f"      {line}")
 
 
