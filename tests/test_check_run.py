@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from flagtree import FLAG, NOW, TextTree, flag, problems, reading
 
-from flagctl.check.run import check
+from flagctl.check.run import check, located
 from flagctl.check.select import selected
 from flagctl.errors import UsageError
 from flagctl.files.repository import read_repository
@@ -192,6 +192,22 @@ def test_only_files_with_problems_or_comments_are_looked_at_again() -> None:
     tree.read_paths.clear()
     assert len(check(found, NOW)) == 2
     assert sorted(tree.read_paths) == ["flags/production/allowed.yaml", "flags/production/wrong.yaml"]
+
+
+def test_lines_of_warnings_can_be_left_for_later() -> None:
+    allowed = f"{SALT}    # {WHY}\n"
+    files = {
+        "flags/production/a.yaml": flag(f"{SALT}\n"),
+        "flags/production/b.yaml": flag(allowed),
+        "flags/production/c.yaml": flag("default: {serve: nothing}\n"),
+    }
+    read = reading(files)
+    later = check(read, NOW, placed=False)
+    assert [(problem.file[-6:], problem.rule, problem.line) for problem in later] == [
+        ("a.yaml", "non-ascii-salt", 0),
+        ("c.yaml", "unknown-variant", 3),
+    ]
+    assert located(later, read) == check(read, NOW)
 
 
 def test_a_file_that_vanished_meanwhile_keeps_its_problems_without_a_line() -> None:

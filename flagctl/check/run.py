@@ -18,33 +18,40 @@ from flagctl.errors import OutsideError
 from flagctl.files.locate import locate
 from flagctl.files.walk import SETTINGS
 from flagctl.model.repository import Expectation, Repository
-from flagctl.problems import Problem, did_you_mean, pointer
+from flagctl.problems import Problem, Severity, did_you_mean, pointer
 
 if TYPE_CHECKING:
     from flagctl.check.catalogue import Finder
     from flagctl.files.repository import Reading
 
 
-def check(reading: Reading, now: float) -> list[Problem]:
+def check(reading: Reading, now: float, *, placed: bool = True) -> list[Problem]:
     """What reading found and what the rules find, without what is allowed; by file, line and column.
 
     now: seconds since the epoch, for expiries. Only files with problems or with comments that allow one are looked at
-    again, for the lines.
+    again, for the lines. placed: False leaves the lines of warnings to `located`, for whoever may not show them:
+    finding one takes longer than all else that is done for a file.
     """
     was_on = gc.isenabled()
     gc.disable()  # views make no cycles, and each search for some goes through all that was read
     try:
-        return _check(reading, now)
+        return _check(reading, now, placed)
     finally:
         if was_on:
             gc.enable()
 
 
-def _check(reading: Reading, now: float) -> list[Problem]:
+def located(problems: Iterable[Problem], reading: Reading) -> list[Problem]:
+    """The problems with their lines and columns."""
+    texts = _Texts(reading)
+    return [texts.located(problem) for problem in problems]
+
+
+def _check(reading: Reading, now: float, placed: bool) -> list[Problem]:
     repository = reading.repository
     by_rules = _without_consequences(list(found_by_rules(repository, now)))
     found = [*reading.problems, *by_rules, *_severity_faults(repository)]
-    return sorted(_weighed(_without_allowed(found, reading), repository), key=_order)
+    return sorted(_weighed(_without_allowed(found, reading, placed), repository), key=_order)
 
 
 def found_by_rules(repository: Repository, now: float) -> Iterator[Problem]:
@@ -101,18 +108,20 @@ def _without_consequences(problems: list[Problem]) -> list[Problem]:
 
 def _weighed(problems: Iterable[Problem], repository: Repository) -> Iterator[Problem]:
     """The problems with the severities that rules and settings give them."""
-    rules, severities = catalogue(), repository.settings.severities
     for problem in problems:
-        severity = problem.severity
-        rule = rules.get(problem.rule)
-        if rule is not None and severity == "error":
-            severity = rule.severity
-        if problem.rule in severities and allow.can_be_silenced(problem, rules):
-            severity = severities[problem.rule]
+        severity = _severity(problem, repository)
         if severity == problem.severity:
             yield problem
         elif severity != "off":
             yield msgspec.structs.replace(problem, severity=severity)
+
+
+def _severity(problem: Problem, repository: Repository) -> Severity:
+    rules, severities = catalogue(), repository.settings.severities
+    rule = rules.get(problem.rule)
+    if problem.rule in severities and allow.can_be_silenced(problem, rules):
+        return severities[problem.rule]
+    return rule.severity if rule is not None and problem.severity == "error" else problem.severity
 
 
 def _severity_faults(repository: Repository) -> Iterator[Problem]:
@@ -128,14 +137,19 @@ def _severity_faults(repository: Repository) -> Iterator[Problem]:
             yield Problem(rule="firm-rule", message=message, file=SETTINGS, pointer=place, hint="take this line away")
 
 
-def _without_allowed(problems: Iterable[Problem], reading: Reading) -> Iterator[Problem]:
+def _without_allowed(problems: Iterable[Problem], reading: Reading, placed: bool) -> Iterator[Problem]:
     rules = catalogue()
     texts = _Texts(reading)
-    located = [texts.located(problem) for problem in problems]
-    unreadable = {p.file for p in located if p.rule.startswith("yaml-") and not allow.can_be_silenced(p, rules)}
+    found = [
+        texts.located(problem)
+        if placed or problem.file in reading.allows or _severity(problem, reading.repository) == "error"
+        else problem
+        for problem in problems
+    ]
+    unreadable = {p.file for p in found if p.rule.startswith("yaml-") and not allow.can_be_silenced(p, rules)}
     whole = all(allow.can_be_silenced(problem, rules) for problem in reading.problems)
     yield from allow.apply(
-        located,
+        found,
         sorted(reading.allows - unreadable),
         texts.lines,
         judge_unused=whole,

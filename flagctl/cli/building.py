@@ -122,7 +122,7 @@ def _stop_at_errors(reading: Reading, names: Sequence[str], now: float) -> None:
     from flagctl.check.run import check
     from flagctl.check.select import errors_of
 
-    errors = errors_of(check(reading, now), names)
+    errors = errors_of(check(reading, now, placed=False), names)
     if errors:
         count = f"{len(errors)} error{'s' * (len(errors) > 1)}"
         raise ProblemsError(

@@ -189,7 +189,7 @@ def load(
         reading = project.read(tree)
         settings = reading.repository.settings
         # Problems are found while the tree is open: their lines are looked up in the commit's files.
-        problems = check(reading, now)
+        problems = check(reading, now, placed=False)
     _stop_at(errors_of(problems), tree.commit)
     stores = stores_of(project, settings, list(dict.fromkeys(names)), target)
     # Mistakes in other environments are not in the way of these.

@@ -255,7 +255,7 @@ def _check(
     project: Project, changes: Texts, now: float, *, protected_reason: bool
 ) -> tuple[tuple[Repository, Repository], list[Problem], list[str]]:
     """The repository before and after, the new warnings, and the protected environments that are changed."""
-    from flagctl.check.run import check
+    from flagctl.check.run import check, located
 
     reading = project.read()
     environments = reading.repository.settings.environments
@@ -265,8 +265,8 @@ def _check(
         if not protected_reason:
             raise RefusedError(f"{name} is protected, and no reason was given", hint='add --reason "..."')
     after = project.read(Overlay(project.tree, changes))
-    found = check(after, now)
-    known = Counter(map(_identity, check(reading, now) if found else ()))
+    found = check(after, now, placed=False)
+    known = Counter(map(_identity, check(reading, now, placed=False) if found else ()))
     new = []
     for problem in found:
         known[_identity(problem)] -= 1
@@ -274,7 +274,7 @@ def _check(
             new.append(problem)
     if errors := [problem for problem in new if problem.severity == "error"]:
         raise ProblemsError("nothing was changed, because the result would have errors", errors)
-    return (reading.repository, after.repository), new, protected
+    return (reading.repository, after.repository), located(new, after), protected
 
 
 def _identity(problem: Problem) -> tuple[str, str, str, str]:
