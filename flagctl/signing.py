@@ -57,22 +57,47 @@ class PublicKey(msgspec.Struct, frozen=True, kw_only=True):
         return "retired-key" if self.until is not None and now >= self.until else "ok"
 
 
+class _Head(msgspec.Struct):
+    """What has to be looked at before a snapshot is believed; its flags are read over, and no more."""
+
+    format: Any = None
+    environment: Any = None
+    version: Any = None
+    audience: Any = None
+    canary: Any = msgspec.UNSET
+    signature: Any = msgspec.UNSET
+    flags: msgspec.Raw = msgspec.Raw(b"null")
+
+
+_ANYTHING = _Head | list[msgspec.Raw] | str | float | bool | None
+
+
 class Verdict(msgspec.Struct, frozen=True, kw_only=True):
     """Whether a snapshot may be believed, and if not why.
 
-    message: a sentence; key: the name of the key it says it is signed by, "" for none; document: what was parsed,
-    also of one that is not to be believed, None where that can't be done.
+    message: a sentence; key: the name of the key it says it is signed by, "" for none; canary: its `canary` block,
+    None for one that has none. version: 0 where that can't be told.
     """
 
     state: State
     message: str
     key: str = ""
-    document: dict[str, Any] | None = None
+    version: int = 0
+    canary: Any = None
+    data: bytes = b""
 
     @property
     def ok(self) -> bool:
         """It may."""
         return self.state == "ok"
+
+    @property
+    def document(self) -> dict[str, Any] | None:
+        """What it says, also when it is not to be believed; None where that can't be told. Parsed at every call."""
+        try:
+            return msgspec.json.decode(self.data, type=dict[str, Any])
+        except (msgspec.DecodeError, ValueError, RecursionError):
+            return None
 
 
 def verify(
@@ -91,41 +116,43 @@ def verify(
     held: the version the reader has, None for none; only a lower one is a step back.
     """
     try:
-        document = msgspec.json.decode(data)
+        data.decode()  # what is read over is not looked into
+        head = msgspec.json.decode(data, type=_ANYTHING)
     except (msgspec.DecodeError, ValueError, RecursionError) as error:
         return Verdict(state="damaged", message=f"this is no JSON document: {error}")
-    if not isinstance(document, dict) or not isinstance(document.get("format"), str):
+    if not isinstance(head, _Head) or not isinstance(head.format, str):
         return Verdict(state="damaged", message="this is no snapshot: it names no format")
+    version = head.version if type(head.version) is int and head.version >= 0 else None
+    tried = None if head.canary is msgspec.UNSET else head.canary
 
     def verdict(state: State, message: str, key: str = "") -> Verdict:
-        return Verdict(state=state, message=message, key=key, document=document)
+        return Verdict(state=state, message=message, key=key, version=version or 0, canary=tried, data=data)
 
-    if document["format"] != FORMAT:
-        if _FAMILY.fullmatch(document["format"]):
-            return verdict("newer-format", f"it is in the format {document['format']}, and this reads {FORMAT}")
-        return verdict("damaged", f"it is in the format {document['format']!r}, and this reads {FORMAT}")
-    version = document.get("version")
-    if type(version) is not int or version < 0 or not isinstance(document.get("flags"), dict):
+    if head.format != FORMAT:
+        if _FAMILY.fullmatch(head.format):
+            return verdict("newer-format", f"it is in the format {head.format}, and this reads {FORMAT}")
+        return verdict("damaged", f"it is in the format {head.format!r}, and this reads {FORMAT}")
+    if version is None or not bytes(head.flags).startswith(b"{"):
         return verdict("damaged", "its version or its flags make no sense")
     name = ""
     if keys:
-        state, name, message = _signature(data, document, keys, now)
+        state, name, message = _signature(data, head, keys, now)
         if state != "ok":
             return verdict(state, message, name)
-    if document.get("environment") != environment:
-        return verdict("wrong-environment", f"it is of {document.get('environment')!r}, not of {environment!r}", name)
-    if document.get("audience") != audience:
-        found, wanted = (f"for {one!r}" if one else "the whole" for one in (document.get("audience"), audience))
+    if head.environment != environment:
+        return verdict("wrong-environment", f"it is of {head.environment!r}, not of {environment!r}", name)
+    if head.audience != audience:
+        found, wanted = (f"for {one!r}" if one else "the whole" for one in (head.audience, audience))
         return verdict("wrong-environment", f"it is {found}, not {wanted}", name)
-    if ("canary" in document) is not canary:
+    if (head.canary is not msgspec.UNSET) is not canary:
         return verdict("wrong-environment", f"it is {'no' if canary else 'a'} canary", name)
     if held is not None and version < held:
         return verdict("step-back", f"it is version {version}, older than version {held} seen before", name)
     return verdict("ok", f"signed by {name}" if name else "not signed", name)
 
 
-def _signature(data: bytes, document: dict[str, Any], keys: Sequence[PublicKey], now: float) -> tuple[State, str, str]:
-    if "signature" not in document:
+def _signature(data: bytes, head: _Head, keys: Sequence[PublicKey], now: float) -> tuple[State, str, str]:
+    if head.signature is msgspec.UNSET:
         return "unsigned", "", "it is not signed"
     start = max(0, len(data) - _LONGEST_END)
     found = _SIGNED.search(data, start)

@@ -20,7 +20,7 @@ from flagctl.client.held import Held, Trust, believed
 from flagctl.client.keeper import Clock, Keeper
 from flagctl.client.lifetime import OPEN
 from flagctl.client.scope import Scoped
-from flagctl.errors import OutsideError
+from flagctl.errors import OutsideError, UsageError
 from flagctl.stores import open_reader
 
 if TYPE_CHECKING:
@@ -46,6 +46,7 @@ class Client(Scoped):
         environment: str,
         *,
         audience: str | None = None,
+        canary: str = "",
         public_keys: Mapping[str, str] | Sequence[PublicKey] = (),
         wait: float = 5.0,
         require: bool = False,
@@ -59,16 +60,19 @@ class Client(Scoped):
         """Open a client; takes at most about `wait` seconds.
 
         source: `redis://…`, `s3://…`, `https://…` or `file:…`, as settings name targets, or a Reader. audience: the
-        part of the environment to read, None for the whole. public_keys: name to the line of an OpenSSH .pub file;
-        with any, only what one of them signed is believed. refresh: seconds between two looks at the source; None
-        chooses from the flags' lifetimes. cache: whether, or in which folder, the last good snapshot is kept on disk.
-        bootstrap: a snapshot, or the path of one, to start with when there is nothing better. start: whether a thread
-        keeps it fresh; without, whoever opens it calls `tick`.
+        part of the environment to read, None for the whole. canary: what this instance of the service is called; it
+        takes a version that is tried out when it is among those chosen, else what is live. public_keys: name to the
+        line of an OpenSSH .pub file; with any, only what one of them signed is believed. refresh: seconds between two
+        looks at the source; None chooses from the flags' lifetimes. cache: whether, or in which folder, the last good
+        snapshot is kept on disk. bootstrap: a snapshot, or the path of one, to start with when there is nothing
+        better. start: whether a thread keeps it fresh; without, whoever opens it calls `tick`.
 
         The answers come from the source; while that is silent from the disk, then from `bootstrap`, then they are the
         callers' defaults. Raises OutsideError when none of the first three is there and `require` is set; UsageError
         for a source that is no place or a key that is no key.
         """
+        if canary and audience:
+            raise UsageError("a canary is of a whole environment", hint="leave out canary= or audience=")
         self._source = source
         self._clock = clock or Clock(time.time, time.monotonic)
         self._time = self._clock.time
@@ -88,7 +92,7 @@ class Client(Scoped):
         self._keeper = Keeper(
             reader,
             key,
-            Trust(environment=environment, audience=audience, keys=believed(public_keys), now=self._clock.time),
+            Trust(environment, audience, believed(public_keys), self._clock.time, canary),
             self._clock,
             interval=refresh,
             cache=None if folder is None else DiskCache(folder, reader.url, key),
@@ -197,10 +201,10 @@ class Client(Scoped):
         return self._keeper.figures
 
     @property
-    def protected(self) -> bool:
-        """Whether the environment is a protected one; so is one of which nothing is known."""
+    def canary(self) -> bool:
+        """Whether that snapshot is a canary: one for some instances of the service only."""
         held = self._keeper.held
-        return held is None or held.engine.protected
+        return held is not None and held.canary
 
     def keys(self) -> list[str]:
         """The keys of all flags, sorted."""

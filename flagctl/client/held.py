@@ -10,8 +10,9 @@ from weakref import WeakValueDictionary
 import msgspec
 
 from flagctl.errors import FlagctlError, OutsideError
+from flagctl.evaluate.bucket import in_canary
 from flagctl.evaluate.engine import Engine
-from flagctl.signing import PublicKey, public_key, verify
+from flagctl.signing import PublicKey, Verdict, public_key, verify
 
 Origin = Literal["source", "disk", "bootstrap"]
 _ENGINES: WeakValueDictionary[str, Engine] = WeakValueDictionary()
@@ -30,7 +31,7 @@ class Held(msgspec.Struct, frozen=True, eq=False, kw_only=True, weakref=True):
     """One snapshot that answers.
 
     digest: SHA-256 of its bytes, hexadecimal. token: what its source knows these bytes by, "" where it has no
-    source. ttl: the shortest `cache_ttl_seconds` of its flags.
+    source. ttl: the shortest `cache_ttl_seconds` of its flags. canary: whether it is for some instances only.
     """
 
     engine: Engine
@@ -39,43 +40,70 @@ class Held(msgspec.Struct, frozen=True, eq=False, kw_only=True, weakref=True):
     token: str
     origin: Origin
     ttl: int
+    canary: bool = False
 
 
-class Trust(msgspec.Struct, frozen=True, kw_only=True):
-    """What a snapshot has to be. keys: whom to believe, none to believe anybody; now: the clock, for keys that end."""
+class Trust(msgspec.Struct, frozen=True):
+    """What a snapshot has to be. keys: whom to believe, none to believe anybody; now: the clock, for keys that end.
+
+    instance: which of the service's instances this is, as canaries choose them; "" for one that takes no canary.
+    """
 
     environment: str
     audience: str | None
     keys: Sequence[PublicKey]
     now: Callable[[], float]
+    instance: str = ""
 
-    def take(self, data: bytes, token: str, origin: Origin, held: Held | None) -> Held:
-        """The snapshot that these bytes are. Raises NotBelievedError, also for one older than `held`."""
+    def judge(self, data: bytes, origin: Origin, *, held: int | None = None, canary: bool = False) -> Verdict:
+        """Whether these bytes are to be believed. Raises NotBelievedError, also for a version below `held`."""
         verdict = verify(
             data,
             self.keys,
             environment=self.environment,
             audience=self.audience,
             now=self.now(),
-            held=held.version if held is not None else None,
+            held=held,
+            canary=canary,
         )
         if not verdict.ok:
-            raise NotBelievedError(verdict.state, f"the snapshot from the {origin} is refused: {verdict.message}")
-        digest = hashlib.sha256(data).hexdigest()
-        engine = _ENGINES.get(digest)
-        if engine is None:
-            try:
-                engine = _ENGINES[digest] = Engine.load(data)
-            except OutsideError as error:
-                raise NotBelievedError("damaged", f"the snapshot from the {origin} is refused: {error}") from None
-        return Held(
-            engine=engine,
-            version=engine.version,
-            digest=digest,
-            token=token,
-            origin=origin,
-            ttl=engine.shortest_ttl(),
-        )
+            raise _refused(
+                verdict.state, f"the {'canary' if canary else 'snapshot'} from the {origin}", verdict.message
+            )
+        return verdict
+
+    def chosen(self, verdict: Verdict) -> bool:
+        """Whether a canary is for this instance. Raises NotBelievedError where it does not say whom it is for."""
+        try:
+            return in_canary(verdict.canary, self.instance)
+        except Exception as error:
+            raise _refused(
+                "damaged", "the canary from the source", f"its canary block makes no sense: {error!r}"
+            ) from None
+
+
+def made(verdict: Verdict, token: str, origin: Origin) -> Held:
+    """The snapshot that was found to be believed. Raises NotBelievedError where it can't be evaluated."""
+    digest = hashlib.sha256(verdict.data).hexdigest()
+    engine = _ENGINES.get(digest)
+    if engine is None:
+        try:
+            engine = _ENGINES[digest] = Engine.load(verdict.data)
+        except OutsideError as error:
+            raise _refused("damaged", f"the snapshot from the {origin}", str(error)) from None
+    return Held(
+        engine=engine,
+        version=engine.version,
+        digest=digest,
+        token=token,
+        origin=origin,
+        ttl=engine.shortest_ttl(),
+        canary=verdict.canary is not None,
+    )
+
+
+def _refused(state: str, what: str, why: str) -> NotBelievedError:
+    return NotBelievedError(state, f"{what} is refused: {why}")
 
 
 def believed(keys: Mapping[str, str] | Sequence[PublicKey]) -> Sequence[PublicKey]:

@@ -12,8 +12,10 @@ from random import Random
 from threading import RLock
 from typing import TYPE_CHECKING
 
+import msgspec
+
 from flagctl.client.events import Event, Figures, Kind
-from flagctl.client.held import NotBelievedError, Origin
+from flagctl.client.held import NotBelievedError, Origin, made
 from flagctl.errors import FlagctlError, OutsideError
 from flagctl.stores.base import UNCHANGED
 
@@ -34,6 +36,20 @@ class Clock:
     def __init__(self, time: Callable[[], float], monotonic: Callable[[], float]) -> None:
         self.time = time
         self.monotonic = monotonic
+
+
+class Shelf(msgspec.Struct):
+    """One key of the source, and what was seen there last.
+
+    token: of what was read last; refused: whether that is not believed, so that the same bytes are not looked at
+    twice. version: of what is there for this client, None while nothing is.
+    """
+
+    key: str
+    canary: bool = False
+    token: str = ""
+    refused: bool = False
+    version: int | None = None
 
 
 class Keeper:
@@ -59,7 +75,9 @@ class Keeper:
         dice: Random,
     ) -> None:
         self.reader = reader
-        self.key = key
+        self.shelves = [Shelf(key)]
+        if trust.instance:
+            self.shelves.append(Shelf(f"{trust.environment}/canary.json", canary=True))
         self.trust = trust
         self.clock = clock
         self.interval = interval
@@ -74,8 +92,6 @@ class Keeper:
         """Why the last look failed, "" when it did not."""
         self._lock = RLock()
         self._failed = 0
-        self._refused = ""
-        """The token of what was refused last; the same bytes are not looked at twice."""
         self._stale = False
 
     def age(self) -> float:
@@ -92,7 +108,7 @@ class Keeper:
         at: when it was last known to be live, seconds since the epoch; None when nobody knows.
         """
         try:
-            held = self.trust.take(data, "", origin, None)
+            held = made(self.trust.judge(data, origin), "", origin)
         except NotBelievedError as error:
             self._complain(error)
             return False
@@ -113,8 +129,8 @@ class Keeper:
         self.figures.looks += 1
         began = self.clock.monotonic()
         try:
-            token = self._refused or (self.held.token if self.held is not None else "")
-            self._take(self.reader.read_if_changed(self.key, token))
+            for shelf in self.shelves:
+                self._take(shelf, self.reader.read_if_changed(shelf.key, shelf.token))
         except Exception as error:  # whatever a source does, a service goes on with what it has
             self._failed += 1
             self._complain(error)
@@ -122,7 +138,7 @@ class Keeper:
             pause = min(_FIRST_PAUSE * 2 ** min(self._failed - 1, 12), self._between())
         else:
             self._failed = 0
-            self.error = self.error if self._refused else ""
+            self.error = self.error if any(shelf.refused for shelf in self.shelves) else ""
             pause = self._between()
         self.began = began
         return float(pause * (1 + self.dice.uniform(-_JITTER, _JITTER)))
@@ -139,32 +155,46 @@ class Keeper:
         ttl = self.held.ttl if self.held is not None else _SELDOM
         return min(max(ttl / 2, _OFTEN), _SELDOM)
 
-    def _take(self, found: Stored | None) -> None:
+    def _take(self, shelf: Shelf, found: Stored | None) -> None:
         if found is None:
-            raise OutsideError(f"{self.key} is not at {self.reader.url}", hint="was it ever published there?")
-        if found is UNCHANGED:
-            if self._refused:
-                return
-            self._confirm()
-            return
-        with self._lock:
-            self._believe(found)
-
-    def _believe(self, found: Stored) -> None:
+            shelf.token, shelf.refused, shelf.version = "", False, None
+            if not shelf.canary:
+                raise OutsideError(f"{shelf.key} is not at {self.reader.url}", hint="was it ever published there?")
+        elif found is not UNCHANGED:
+            with self._lock:
+                self._believe(shelf, found)
         held = self.held
+        if held is None or shelf.refused or held.canary is not shelf.canary:
+            return
+        if shelf.version == held.version:
+            self._confirm()
+        elif shelf.canary:
+            # What is live is older, and a step back needs a publish with a higher number.
+            raise OutsideError(f"version {held.version}, a canary, is held and is not offered to this client any more")
+
+    def _believe(self, shelf: Shelf, found: Stored) -> None:
+        held = self.held
+        # What is live is older than a canary, and rises by itself.
+        floor = None if shelf.canary else shelf.version if held is None or held.canary else held.version
         try:
-            new = self.trust.take(found.data, found.token, "source", held)
+            verdict = self.trust.judge(found.data, "source", held=floor, canary=shelf.canary)
+            mine = not shelf.canary or self.trust.chosen(verdict)
+            wins = not shelf.canary or (held is not None and held.canary)  # of equal ones what is live wins
+            above = held is None or verdict.version > held.version or (verdict.version == held.version and wins)
+            new = made(verdict, found.token, "source") if mine and above else None
         except NotBelievedError as error:
             # A key that is not valid yet may be valid at the next look.
-            self._refused = "" if error.state == "early-key" else found.token
+            shelf.token, shelf.refused = ("", False) if error.state == "early-key" else (found.token, True)
             raise
-        self._refused = ""
+        shelf.token, shelf.refused, shelf.version = found.token, False, verdict.version if mine else None
+        if new is None:
+            return
         if held is not None and held.digest == new.digest:
             self.held = new  # the same bytes, from the disk or rewritten: only the token is another
-            self._confirm()
             return
         self._install(new, self.clock.monotonic())
-        self._keep(found.data)
+        if not shelf.canary:
+            self._keep(found.data)  # a process that starts without its source is better off with what everybody has
 
     def _install(self, new: Held, confirmed: float) -> None:
         before, self.held, self.confirmed = self.held, new, confirmed

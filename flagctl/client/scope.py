@@ -109,6 +109,12 @@ class Scoped:
         with self._scope(lambda outer: Scope(outer, self._me, forced=dict(values))):
             yield
 
+    @property
+    def protected(self) -> bool:
+        """Whether the environment is a protected one; so is one of which nothing is known."""
+        held = self._newest()
+        return held is None or held.engine.protected
+
     def known_variant(self, key: str, text: str) -> str | None:
         """The variant of a flag that a text names (`true` and `false` too, for a boolean flag); None for no such."""
         held = self._newest()

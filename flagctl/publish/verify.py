@@ -96,6 +96,8 @@ def examine(
         if verdict.ok:
             raise
         differences = ()  # whoever changed it may have changed the commit's name
+    if document is None and verdict.ok:
+        differences = ("it holds a number that can't be read",)
     version, commit = (claimed.get(name) for name in ("version", "commit"))
     return Verified(
         source=source,
