@@ -139,8 +139,8 @@ def test_a_canary_that_leaves_it_behind_is_held_and_said_to_be_old(store: Any, o
     assert seen(client) == [(2, True, True)]
     assert "version 2, a canary, is held and is not offered to this client any more" in client.error
     assert (client.age, client.details("gallery").reason) == (400, "STALE")
-    publish(draft(C, OLD), store, **OPTIONS)
-    assert seen(client) == [(4, False, False)]
+    publish(draft(C, OTHER), store, **OPTIONS)
+    assert seen(client) == [(4, False, True)]
     assert (client.error, client.age) == ("", 0)
 
 
