@@ -141,3 +141,14 @@ def flagctl(repo: Path) -> Run:
         )
 
     return run
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Tags of examples are marks to pytest-bdd, whatever is said below."""
+    for tag in ("booleans", "strings", "numbers", "objects"):
+        config.addinivalue_line("markers", f"{tag}: a tag of OpenFeature's examples")
+
+
+def pytest_bdd_apply_tag(tag: str, function: object) -> bool:
+    """Tags of scenarios are their authors' and no marks of ours."""
+    return True

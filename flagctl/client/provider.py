@@ -7,11 +7,12 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from openfeature.event import ProviderEvent, ProviderEventDetails
-from openfeature.exception import ErrorCode, ProviderNotReadyError
+from openfeature.exception import ErrorCode, ProviderFatalError, ProviderNotReadyError
 from openfeature.flag_evaluation import FlagResolutionDetails
 from openfeature.provider import AbstractProvider, Metadata
 
 from flagctl.client.client import Client
+from flagctl.errors import UsageError
 
 if TYPE_CHECKING:
     from openfeature.evaluation_context import EvaluationContext
@@ -70,10 +71,14 @@ class FlagctlProvider(AbstractProvider):
         """Open the client, and wait for the first snapshot as long as its `wait` says.
 
         Raises ProviderNotReadyError when there is none, as OpenFeature wants it; once one comes, the provider is ready.
+        Raises ProviderFatalError when none can ever come: the source is no place, or a key no key.
         """
         if self._client is None:
             source, environment, options = self._given
-            self._client = Client(source, environment, **options)
+            try:
+                self._client = Client(source, environment, **options)
+            except UsageError as error:
+                raise ProviderFatalError(f"{error.message}{f'; {error.hint}' if error.hint else ''}") from error
         self._end = self._client.on_event(self._tell)
         if self._client.version is None:
             raise ProviderNotReadyError(f"no snapshot yet: {self._client.error or 'the source did not answer in time'}")
