@@ -474,11 +474,11 @@ def test_a_child_of_a_fork_goes_on_with_a_thread_of_its_own(published: Publish, 
 def test_a_client_that_nobody_uses_takes_its_thread_with_it(published: Publish, tmp_path: Path) -> None:
     published(1)
     flags = Client(f"file:{tmp_path}/published", "production", cache=False)
-    driver = flags._driver
-    assert driver is not None
+    assert flags._feed is not None
+    thread = flags._feed._thread
     del flags
-    driver._thread.join(10)
-    assert not driver._thread.is_alive()
+    thread.join(10)
+    assert not thread.is_alive()
 
 
 def test_a_closed_client_still_answers(published: Publish, opened: Open) -> None:

@@ -13,12 +13,15 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import os
+import threading
 from pathlib import Path
 from urllib.parse import quote
 
 import msgspec
 
 FORMAT = "flagctl/cached/1"
+_WRITTEN: dict[Path, bytes] = {}
+"""What this process wrote last, by place."""
 
 
 class Kept(msgspec.Struct, frozen=True):
@@ -54,12 +57,16 @@ class DiskCache:
 
     def write(self, data: bytes, at: float) -> bool:
         """Keep it; false when that can't be done (a full disk, a folder that is not ours)."""
-        temporary = self.path.with_name(f".{self.path.name}.{os.getpid()}")
+        head = _head(data)
+        if _WRITTEN.get(self.path) == head and self.path.exists():  # by another client of this process
+            self.confirm(at)
+            return True
+        temporary = self.path.with_name(f".{self.path.name}.{os.getpid()}-{threading.get_ident()}")
         try:
             self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
             with os.fdopen(descriptor, "wb") as file:
-                file.write(_head(data) + b"\n")
+                file.write(head + b"\n")
                 file.write(data)
                 file.flush()
                 os.fsync(file.fileno())
@@ -69,6 +76,7 @@ class DiskCache:
             with contextlib.suppress(OSError):
                 temporary.unlink(missing_ok=True)
             return False
+        _WRITTEN[self.path] = head
         return True
 
     def confirm(self, at: float) -> None:

@@ -14,14 +14,14 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from flagctl.client.answers import Answers, Careful, Note, Noted, Waking
 from flagctl.client.cache import DiskCache, default_folder
 from flagctl.client.details import Details, describe, fitting
-from flagctl.client.driver import Alarm, Ears, ThreadDriver
+from flagctl.client.driver import Alarm
 from flagctl.client.events import Event, Figures, Listener, changed_keys
+from flagctl.client.feed import feed_of, opened
 from flagctl.client.held import Held, Trust, believed
 from flagctl.client.keeper import Clock, Keeper
 from flagctl.client.lifetime import OPEN
 from flagctl.client.scope import Scoped
 from flagctl.errors import OutsideError, UsageError
-from flagctl.stores import open_reader
 
 if TYPE_CHECKING:
     from flagctl.signing import PublicKey
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 _AT_MOST_EVERY = 1.0
 """Seconds between two looks that evaluations ask for."""
+_CLOCK = Clock(time.time, time.monotonic)
 
 
 class Client(Scoped):
@@ -74,7 +75,7 @@ class Client(Scoped):
         if canary and audience:
             raise UsageError("a canary is of a whole environment", hint="leave out canary= or audience=")
         self._source = source
-        self._clock = clock or Clock(time.time, time.monotonic)
+        self._clock = clock or _CLOCK
         self._time = self._clock.time
         self.environment = environment
         self._listeners: list[Listener] = [] if on_event is None else [on_event]
@@ -86,13 +87,16 @@ class Client(Scoped):
         self._looked = threading.Event()
         self._closed = self._asleep = False
         key = f"{environment}/{audience}/snapshot.json" if audience else f"{environment}/snapshot.json"
-        reader = self._open()
+        trusted = believed(public_keys)
+        # From here on nothing raises: the feed counts on a client.
+        self._feed = feed_of(source, environment, self._clock) if start else None
+        reader = opened(source) if self._feed is None else self._feed.reader
         folder = default_folder() if cache is True else None if cache is False else Path(cache)
         this = weakref.ref(self)  # the keeper outlives nobody: it must not keep its client alive
         self._keeper = Keeper(
             reader,
             key,
-            Trust(environment, audience, believed(public_keys), self._clock.time, canary),
+            Trust(environment, audience, trusted, self._clock.time, canary),
             self._clock,
             interval=refresh,
             cache=None if folder is None else DiskCache(folder, reader.url, key),
@@ -100,14 +104,13 @@ class Client(Scoped):
             tell=lambda event: _tell(this, event),
             dice=Random(),
         )
-        self._alarm = Alarm()
+        self._alarm = Alarm() if self._feed is None else self._feed.alarm
         self._careful = Careful(self._me, self._keeper, self._alarm.ring)
         self._answers: Answers = self._careful
-        self._driver: ThreadDriver | None = None
-        weakref.finalize(self, self._alarm.ring).atexit = False
+        weakref.finalize(self, self._alarm.close if self._feed is None else self._alarm.ring).atexit = False
         OPEN.add(self)
-        if start:
-            self._drive()
+        if self._feed is not None:
+            self._feed.add(self)
             self._looked.wait(wait)
         if self._keeper.held is None:
             self._fall_back(bootstrap)
@@ -251,8 +254,15 @@ class Client(Scoped):
         held = self._keeper.held
         return frozenset() if held is None else held.engine.private
 
-    def tick(self, *, told: bool = False, asked: bool = False) -> float:
-        """Look at the source if it is time to, it told of something, or somebody asked; seconds until the next tick."""
+    def due(self) -> bool:
+        """Whether it is time to look at the source."""
+        return self._clock.monotonic() >= self._next_look
+
+    def tick(self, *, told: bool = False, asked: bool = False, save: bool = True) -> float:
+        """Look at the source if it is time to, it told of something, or somebody asked; seconds until the next tick.
+
+        save: whether to do what `save` does too.
+        """
         now = self._clock.monotonic()
         soonest = self._next_look if self._keeper.error else self._last_look + _AT_MOST_EVERY
         if told or now >= self._next_look or (asked and now >= soonest):
@@ -260,6 +270,8 @@ class Client(Scoped):
             self._last_look = now = self._clock.monotonic()
             self._next_look = now + pause
             self._looked.set()
+            if save:
+                self.save()
         self._keeper.grow_stale()
         with self._lock:
             self._choose()
@@ -269,10 +281,16 @@ class Client(Scoped):
         fresh = self._keeper.fresh_for()
         return min(until, fresh) if fresh > 0 else until
 
+    def save(self) -> None:
+        """Keep on disk what came since the last time."""
+        self._keeper.save()
+
     def refresh(self, timeout: float = 5.0) -> bool:
         """Ask the source now and wait for what comes of it; whether the snapshot is confirmed after that."""
         before = self._clock.monotonic()
-        if self._driver is None:
+        if self._asleep:
+            self._start_again()
+        if self._feed is None:
             self.tick(told=True)
         until = time.monotonic() + timeout
         while self._keeper.began < before:  # a look that is under way may have seen what was before
@@ -290,8 +308,8 @@ class Client(Scoped):
                 return
             self._closed = True
         OPEN.discard(self)
-        if self._driver is not None:
-            self._driver.stop()
+        if self._feed is not None:
+            self._feed.remove(self)
         else:
             self._alarm.close()
         if self._turn is not None:
@@ -302,13 +320,6 @@ class Client(Scoped):
 
     def __exit__(self, *_: object) -> None:
         self.close()
-
-    def _open(self) -> Reader:
-        return open_reader(self._source, Path.cwd()) if isinstance(self._source, str) else self._source
-
-    def _drive(self) -> None:
-        self._driver = ThreadDriver(weakref.ref(self), self._alarm, Ears(self._keeper.reader, self.environment))
-        self._driver.start()
 
     def _fall_back(self, bootstrap: str | os.PathLike[str] | bytes | None) -> None:
         kept = self._keeper.cache.read() if self._keeper.cache is not None else None
@@ -351,12 +362,12 @@ class Client(Scoped):
         """In the child of a fork: the thread stayed behind, and locks may have stayed locked."""
         self._lock = threading.RLock()
         self._looked = threading.Event()
-        self._keeper.begin_anew(self._open())
-        self._alarm = Alarm()
-        if self._driver is not None:
-            self._driver = None
+        shared, self._feed = self._asleep or self._feed is not None, None
+        self._asleep = shared and not self._closed
+        self._keeper.begin_anew(opened(self._source))
+        if not shared:
+            self._alarm = Alarm()
             self._careful = Careful(self._me, self._keeper, self._alarm.ring)
-            self._asleep = True
         if self._forked is not None:
             self._forked()
         self._choose()
@@ -365,7 +376,11 @@ class Client(Scoped):
         with self._lock:
             if self._asleep and not self._closed:
                 self._asleep = False
-                self._drive()
+                self._feed = feed_of(self._source, self.environment, self._clock)
+                self._alarm = self._feed.alarm
+                self._careful = Careful(self._me, self._keeper, self._alarm.ring)
+                self._keeper.begin_anew(self._feed.reader)
+                self._feed.add(self)
             self._choose()
             return self._answers
 

@@ -1,20 +1,10 @@
-"""The thread that keeps a client's snapshot fresh, and what it waits for."""
+"""What whoever keeps a client fresh waits for: somebody who asks, and a source that tells."""
 
 from __future__ import annotations
 
 import contextlib
 import os
-import select
-import threading
-from typing import TYPE_CHECKING, Any
-
-if TYPE_CHECKING:
-    from weakref import ReferenceType
-
-    from flagctl.client.client import Client
-
-_NAME = "flagctl-client"
-_GOODBYE = 2.0
+from typing import Any
 
 
 class Alarm:
@@ -94,51 +84,3 @@ class Ears:
         if watch is not None:
             with contextlib.suppress(Exception):
                 watch.close()
-
-
-class ThreadDriver:
-    """One daemon thread for one client. It holds the client only while it works, so that one nobody uses can go."""
-
-    def __init__(self, client: ReferenceType[Client], alarm: Alarm, ears: Ears) -> None:
-        self._client = client
-        self._alarm = alarm
-        self._ears = ears
-        self._thread = threading.Thread(target=self._run, name=_NAME, daemon=True)
-        self.stopped = False
-
-    def start(self) -> None:
-        """Begin."""
-        self._thread.start()
-
-    def stop(self) -> None:
-        """End; waits a moment for a look that is under way."""
-        self.stopped = True
-        self._alarm.ring()
-        if self._thread is not threading.current_thread() and self._thread.is_alive():
-            self._thread.join(_GOODBYE)
-
-    def _run(self) -> None:
-        told = asked = False
-        try:
-            while not self.stopped:
-                client = self._client()
-                if client is None:
-                    return
-                seconds = client.tick(told=told, asked=asked)
-                del client
-                told, asked = self._wait(seconds)
-        finally:
-            self._ears.close()
-            self._alarm.close()
-
-    def _wait(self, seconds: float) -> tuple[bool, bool]:
-        """Whether the source told of something, and whether somebody wants it asked."""
-        descriptor = self._ears.fileno()
-        if descriptor is not None and self._ears.heard():
-            return True, False
-        places = [self._alarm.fileno(), *([] if descriptor is None else [descriptor])]
-        poll = select.poll()  # not select(): it fails for descriptors above 1023
-        for place in places:
-            poll.register(place, select.POLLIN)
-        poll.poll(max(0.0, seconds) * 1000)
-        return self._ears.heard(), self._alarm.silence()

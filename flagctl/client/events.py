@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, Literal
+from weakref import ref
 
 import msgspec
 
@@ -46,12 +47,23 @@ class Figures(msgspec.Struct):
     listener_failures: int = 0
 
 
-def changed_keys(before: Engine | None, after: Engine) -> tuple[str, ...]:
-    """The flags that may answer differently: those whose own text, or that of what they need, is another."""
-    if before is None:
-        return tuple(after.keys())
-    if before is after:
-        return ()
+def changed_keys(before: Engine, after: Engine) -> tuple[str, ...]:
+    """The flags that may answer differently: those whose own text, or that of what they need, is another.
+
+    Clients that share their engines ask one after the other, and the first one's answer serves all.
+    """
+    global _last
+    old, new, keys = _last
+    if old() is not before or new() is not after:
+        keys = () if before is after else _changed(before, after)
+        _last = ref(before), ref(after), keys
+    return keys
+
+
+_last: tuple[Callable[[], Engine | None], Callable[[], Engine | None], tuple[str, ...]] = lambda: None, lambda: None, ()
+
+
+def _changed(before: Engine, after: Engine) -> tuple[str, ...]:
     if before.bucketing != after.bucketing or before.attributes != after.attributes:
         return tuple(sorted({*before.keys(), *after.keys()}))
     (old_flags, old_segments), (new_flags, new_segments) = before.raw(), after.raw()

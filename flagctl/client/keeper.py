@@ -93,6 +93,7 @@ class Keeper:
         self._lock = RLock()
         self._failed = 0
         self._stale = False
+        self._unsaved: bytes | None = None
 
     def age(self) -> float:
         """Seconds since the source last said that what is held is live."""
@@ -213,9 +214,14 @@ class Keeper:
             self._stale = False
             self._tell("ready", "the source has confirmed the snapshot")
 
-    def _keep(self, data: bytes) -> None:
-        if self.cache is not None and not self.cache.write(data, self.clock.time()):
+    def save(self) -> None:
+        """Keep on disk what was installed since the last time; apart from `look`, for a disk may be slow."""
+        data, self._unsaved = self._unsaved, None
+        if self.cache is not None and data is not None and not self.cache.write(data, self.clock.time()):
             self.figures.cache_failures += 1
+
+    def _keep(self, data: bytes) -> None:
+        self._unsaved = data
 
     def _complain(self, error: Exception) -> None:
         if isinstance(error, NotBelievedError):

@@ -99,9 +99,11 @@ class RedisStore:
             # In this order: a publish between the two makes the token too old, never the bytes.
             last = client.xrevrange(stream, count=1)
             raw = client.get(name)
+        return self._stored(key, raw, last[0][0].decode() if last else "")
+
+    def _stored(self, key: str, raw: bytes | None, number: str) -> Stored | None:
         if raw is None:
             return None
-        number = last[0][0].decode() if last else ""
         return Stored(
             data=unpack(raw, f"{key} at {self.url}"),
             token=f"{hashlib.sha1(raw, usedforsecurity=False).hexdigest()}@{number}",
@@ -115,9 +117,11 @@ class RedisStore:
         if number and not key.endswith("/canary.json"):
             with self._asking(f"read {key} from") as client:
                 last = client.xrevrange(self._own(key.partition("/")[0], "versions"), count=1)
-            if last and last[0][0].decode() == number:
-                return UNCHANGED
-        found = self.get(key)
+                if last and last[0][0].decode() == number:
+                    return UNCHANGED
+                found = self._stored(key, client.get(self.name(key)), last[0][0].decode() if last else "")
+        else:
+            found = self.get(key)
         return UNCHANGED if found is not None and found.token == token else found
 
     def watch(self, environment: str, after: str = "") -> Watch:

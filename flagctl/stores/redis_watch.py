@@ -14,7 +14,8 @@ class Watch:
     """Tells of publishes of one environment. One object serves one thread.
 
     It subscribes first and looks into the stream afterwards, so that a publish in between is not missed. When
-    the connection breaks, `wait` raises; the next `wait` connects anew and finds what was missed.
+    the connection breaks, `wait` raises; the next `wait` connects anew and finds what was missed. A channel that did
+    not tell of what is in the stream may be cut off without a word, so it is subscribed to anew.
     """
 
     def __init__(self, address: Address, channel: str, stream: str, after: str) -> None:
@@ -55,9 +56,12 @@ class Watch:
                 if self._behind:
                     self._behind = False
                     return True
-                self._channels.get_message(ignore_subscribe_messages=True, timeout=timeout)
+                message = self._channels.get_message(ignore_subscribe_messages=True, timeout=timeout)
                 # Asked also when nothing came: redis-py mends a broken connection without a word.
-                return self._missed()
+                missed = self._missed()
+                if missed and message is None:
+                    self.close()
+                return missed
         except BaseException:
             self.close()
             raise

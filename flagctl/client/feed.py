@@ -1,0 +1,183 @@
+"""One thread for all clients of a process that read the same environment of the same source.
+
+It waits for the source, for the clock and for anybody who asks, and then gives each of its clients a turn. What the
+source says is asked for once a turn, however many clients want to know.
+"""
+
+from __future__ import annotations
+
+import os
+import select
+import threading
+from collections.abc import Hashable
+from pathlib import Path
+from typing import TYPE_CHECKING
+from weakref import ref
+
+from flagctl.client.driver import Alarm, Ears
+from flagctl.stores import open_reader
+from flagctl.stores.base import UNCHANGED
+
+if TYPE_CHECKING:
+    from flagctl.client.client import Client
+    from flagctl.client.keeper import Clock
+    from flagctl.stores.base import Reader, Stored
+
+_NAME = "flagctl-client"
+_GOODBYE = 2.0
+_AFTER_A_FAULT = 1.0
+
+
+class Shared:
+    """A reader that asks its source once between two calls of `begin`. One object serves one thread."""
+
+    def __init__(self, reader: Reader) -> None:
+        self.url = reader.url
+        self._reader = reader
+        self._known: dict[str, tuple[str, Stored | Exception | None]] = {}
+
+    def begin(self) -> None:
+        """From now on the source is asked again."""
+        self._known.clear()
+
+    def get(self, key: str) -> Stored | None:
+        """See Reader; always asks."""
+        return self._reader.get(key)
+
+    def read_if_changed(self, key: str, token: str) -> Stored | None:
+        """See Reader."""
+        asked, found = self._known.get(key, ("", UNCHANGED))
+        if found is UNCHANGED and (key not in self._known or asked != token):
+            try:
+                found = self._reader.read_if_changed(key, token)
+            except Exception as error:
+                found = error
+            self._known[key] = token, found
+        if isinstance(found, Exception):
+            raise found.with_traceback(None)
+        return UNCHANGED if found is not None and token and found.token == token else found
+
+
+class Feed:
+    """The thread, and whom it serves. It holds clients only while it works, so that one nobody uses can go."""
+
+    def __init__(self, name: Hashable, reader: Reader, environment: str) -> None:
+        """Made by `feed_of`."""
+        self.reader = Shared(reader)
+        self.alarm = Alarm()
+        self.expected = 0
+        """Clients that are being opened."""
+        self._name = name
+        self._ears = Ears(reader, environment)
+        self._clients: dict[int, ref[Client]] = {}
+        self._idle = threading.Condition(_LOCK)
+        self._busy: Client | None = None
+        self._thread = threading.Thread(target=self._run, name=_NAME, daemon=True)
+
+    def add(self, client: Client) -> None:
+        """Serve a client, one that was expected, from now on."""
+        with _LOCK:
+            self.expected -= 1
+            self._clients[id(client)] = ref(client)
+            if self._thread.ident is None:
+                self._thread.start()
+        self.alarm.ring()
+
+    def remove(self, client: Client) -> None:
+        """Serve it no more; waits a moment for its turn if it is having one."""
+        mine = self._thread is threading.current_thread()
+        with self._idle:
+            self._clients.pop(id(client), None)
+            last = not self._clients and not self.expected
+            if not mine:
+                self._idle.wait_for(lambda: self._busy is not client, _GOODBYE)
+        self.alarm.ring()
+        if last and not mine:
+            self._thread.join(_GOODBYE)
+
+    def _run(self) -> None:
+        told = asked = False
+        try:
+            while (seconds := self._turns(told, asked)) is not None:
+                told, asked = self._wait(seconds)
+        finally:
+            self._ears.close()
+            self.alarm.close()
+
+    def _turns(self, told: bool, asked: bool) -> float | None:
+        """Give each client its turn; seconds until the next, None when there are no more clients."""
+        with _LOCK:
+            living = [client for one in self._clients.values() if (client := one()) is not None]
+            self._clients = {id(client): ref(client) for client in living}
+            if not living and not self.expected:
+                if _FEEDS.get(self._name) is self:
+                    del _FEEDS[self._name]
+                return None
+        self.reader.begin()
+        told = told or any(client.due() for client in living)  # where one looks all look
+        seconds = min((self._turn(client, told, asked) for client in living), default=_AFTER_A_FAULT)
+        for client in living:
+            client.save()
+        return seconds
+
+    def _turn(self, client: Client, told: bool, asked: bool) -> float:
+        with _LOCK:
+            if id(client) not in self._clients:
+                return float("inf")
+            self._busy = client
+        try:
+            return client.tick(told=told, asked=asked, save=False)
+        except Exception:  # one client's trouble is not that of the others
+            return _AFTER_A_FAULT
+        finally:
+            with self._idle:
+                self._busy = None
+                self._idle.notify_all()
+
+    def _wait(self, seconds: float) -> tuple[bool, bool]:
+        """Whether the source told of something, and whether somebody wants it asked."""
+        descriptor = self._ears.fileno()
+        if descriptor is not None and self._ears.heard():
+            return True, False
+        places = [self.alarm.fileno(), *([] if descriptor is None else [descriptor])]
+        poll = select.poll()  # not select(): it fails for descriptors above 1023
+        for place in places:
+            poll.register(place, select.POLLIN)
+        poll.poll(max(0.0, min(seconds, 1e6)) * 1000)
+        return self._ears.heard(), self.alarm.silence()
+
+
+_LOCK = threading.RLock()
+_FEEDS: dict[Hashable, Feed] = {}
+
+
+def feed_of(source: str | Reader, environment: str, clock: Clock) -> Feed:
+    """The feed of everybody who reads the same by the same clock; it expects a client now."""
+    place = Path.cwd() if isinstance(source, str) and source.startswith("file:") else None
+    name = (source if isinstance(source, str) else id(source), place, environment, id(clock))
+    with _LOCK:
+        feed = _FEEDS.get(name)
+        if feed is None:
+            feed = _FEEDS[name] = Feed(name, opened(source), environment)
+        feed.expected += 1
+        return feed
+
+
+def opened(source: str | Reader) -> Reader:
+    """The reader of a source. Raises UsageError for one that is no place."""
+    if not isinstance(source, str):
+        return source
+    return open_reader(source, Path.cwd() if source.startswith("file:") else Path())
+
+
+def _begin_anew() -> None:
+    """In the child of a fork the threads are gone, and who held the lock with them."""
+    global _LOCK
+    _LOCK = threading.RLock()
+    for feed in _FEEDS.values():
+        feed.alarm.close()
+    _FEEDS.clear()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_begin_anew)
