@@ -28,6 +28,7 @@ _SIGNED = re.compile(
     rb',"signature":\{"algorithm":"ed25519","key":"([A-Za-z0-9._-]{1,128})","value":"([A-Za-z0-9+/]{86}==)"\}'
     rb'(?=,"version":[0-9]+\}\Z)'
 )
+_EMPTIED = " (if the place was emptied on purpose, flagctl publish --above {} goes on from there)"
 _LONGEST_END = 400
 """More bytes than a signature and a version take at the end of a document."""
 ONE_LINE = "flagctl-private-ed25519:"
@@ -147,7 +148,8 @@ def verify(
     if (head.canary is not msgspec.UNSET) is not canary:
         return verdict("wrong-environment", f"it is {'no' if canary else 'a'} canary", name)
     if held is not None and version < held:
-        return verdict("step-back", f"it is version {version}, older than version {held} seen before", name)
+        said = f"it is version {version}, older than version {held} seen before{_EMPTIED.format(held)}"
+        return verdict("step-back", said, name)
     return verdict("ok", f"signed by {name}" if name else "not signed", name)
 
 

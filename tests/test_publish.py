@@ -423,6 +423,8 @@ def test_a_receipt_in_json() -> None:
                 "caution": "",
                 "share": None,
                 "signed_by": None,
+                "floor": 0,
+                "unasked": [],
                 "seconds": 0.123,
                 "flags": {"added": [*"abcdefghijk"], "changed": [], "removed": ["old"]},
             }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -26,26 +27,41 @@ if TYPE_CHECKING:
 class Shipment(msgspec.Struct, frozen=True):
     """Documents with the stores they go to, and what stays at home.
 
-    left_out: paths whose changes nobody committed. unsaid: flags, with their environment, that flagd can't say.
+    places: all that settings name, by environment. left_out: paths whose changes nobody committed. unsaid: flags, with
+    their environment, that flagd can't say.
     """
 
     parcels: list[tuple[Draft, Store]]
+    places: dict[str, list[Store]]
     left_out: list[str]
     unsaid: list[str]
     is_ancestor: Callable[[str, str], bool | None]
 
-    def send(self, *, allow_older: bool, dry_run: bool, share: int | None = None) -> Iterator[Receipt]:
+    def send(
+        self, *, allow_older: bool, dry_run: bool, share: int | None = None, above: int | None = None
+    ) -> Iterator[Receipt]:
         """Publish one after the other; what was yielded is done when a later one raises.
 
-        share: as a canary, for so many thousandths of a percent of the instances.
+        share: as a canary, for so many thousandths of a percent of the instances. above: see `publish`.
         """
         from flagctl.publish.canary import start
+        from flagctl.publish.floor import floor_of
         from flagctl.publish.publish import publish
 
+        known: dict[str, dict[str, int]] = {}
         for draft, store in self.parcels:
+            name = draft.environment
             options: dict[str, Any] = {"is_ancestor": self.is_ancestor, "elapsed": stopwatch(),
                                        "allow_older": allow_older, "dry_run": dry_run}  # fmt: skip
-            yield publish(draft, store, **options) if share is None else start(draft, store, share, **options)
+            if share is not None:
+                yield start(draft, store, share, **options)
+                continue
+            others = [place for place in self.places[name] if place.url != store.url]
+            before = known.setdefault(name, {})
+            floor = partial(floor_of, others, name, before)
+            receipt = publish(draft, store, floor=floor, above=-1 if above is None else above, **options)
+            before[store.url] = receipt.previous_version or 0
+            yield receipt
 
 
 def stopwatch() -> Callable[[], float]:
@@ -67,6 +83,7 @@ def receipts_of(
     canary: str | None,
     promote: bool,
     abort: bool,
+    above: int | None,
     self_test: bool | None,
     **options: Any,
 ) -> Iterator[Receipt]:
@@ -78,6 +95,8 @@ def receipts_of(
 
     if (canary is not None) + promote + abort > 1:
         raise UsageError("--canary, --promote-canary and --abort-canary exclude each other")
+    if above is not None and (canary is not None or promote or abort):
+        raise UsageError("--above is for a regular publish", hint="leave the canary's option away")
     share = None if canary is None else share_of(canary)
     if canary is not None and share is None:
         raise UsageError(f'--canary "{canary}" is no percentage above 0 and below 100', hint="--canary 10%")
@@ -91,7 +110,7 @@ def receipts_of(
     try_out(
         project, [draft.document for draft in dict.fromkeys(draft for draft, _ in shipment.parcels)], self_test, warn
     )
-    return shipment.send(share=share, **options)
+    return shipment.send(share=share, above=above, **options)
 
 
 def try_out(
@@ -210,13 +229,12 @@ def load(
         draft = Draft(document, sign=sign, beside=makers(settings, sign))
         parcels += [(draft, store) for store in places]
     left_out = _uncommitted(git, list(stores)) if git.resolve("HEAD") == tree.commit else []
-    return Shipment(parcels, left_out, _unsaid(problems, stores), git.is_ancestor)
+    named = {name: _opened(project, settings.environments[name].targets) for name in stores} if target else stores
+    return Shipment(parcels, named, left_out, _unsaid(problems, stores), git.is_ancestor)
 
 
 def stores_of(project: Project, settings: Settings, names: list[str], target: str | None) -> dict[str, list[Store]]:
     """Each environment's stores; no names: of all environments that have one. Raises UsageError where none has."""
-    from flagctl.stores import open_store
-
     known = settings.environments
     for name in names:
         require_environment(name, known)
@@ -227,11 +245,13 @@ def stores_of(project: Project, settings: Settings, names: list[str], target: st
             f"no target to publish {lacking[0]} to",
             hint=f'write targets: ["file:published"] below {lacking[0]} in flags/flagctl.yaml, or add --target URL',
         )
-    return {
-        name: [open_store(place.url, project.root, place.options) for place in targets]
-        for name, targets in chosen.items()
-        if targets
-    }
+    return {name: _opened(project, targets) for name, targets in chosen.items() if targets}
+
+
+def _opened(project: Project, targets: Iterable[Target]) -> list[Store]:
+    from flagctl.stores import open_store
+
+    return [open_store(place.url, project.root, place.options) for place in targets]
 
 
 def _stop_at(errors: list[Problem], commit: str) -> None:

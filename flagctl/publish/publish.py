@@ -19,6 +19,7 @@ from flagctl.stores.base import LostRaceError, Release
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from flagctl.publish.floor import Floor
     from flagctl.stores.base import Store, Stored
 
 _COMMIT_LENGTH = 12
@@ -36,6 +37,8 @@ def publish(
     dry_run: bool = False,
     made_from: str | None = None,
     again: bool = False,
+    floor: Callable[[], Floor] | None = None,
+    above: int = -1,
 ) -> Receipt:
     """Make a draft live in `store` under the next version, and say what changed.
 
@@ -43,6 +46,8 @@ def publish(
     elapsed: seconds since the publish began.
     made_from: the token of the live snapshot that the draft was made from; with another one live the race is lost.
     again: under a new version also when the same is live already.
+    floor: asked where nothing is live; the next version is above what it says.
+    above: a version that the next one has to be above in any case; what is live and not above it is published again.
 
     Raises RefusedError for a commit older than the live one (unless `allow_older`) and for a live file
     that this must not overwrite, LostRaceError when somebody else was faster, OutsideError when the store
@@ -53,15 +58,17 @@ def publish(
         live = read_live(store, environment)
         if made_from is not None and (live is None or live.stored.token != made_from):
             raise LostRaceError(f"{environment} at {store.url} was published to meanwhile", hint="run it again")
-        if live is not None and not again and _says_the_same(live, draft):
+        if live is not None and live.version > above and not again and _says_the_same(live, draft):
             return _complete(live, draft, store, elapsed, dry_run)
         if live is not None and not allow_older:
             refuse_older(commit, live.commit, environment, is_ancestor, store.url)
         before = live.version if live else 0
-        version = next_version(store, environment, before)
+        elsewhere = floor() if floor is not None and live is None else None
+        lowest = max(above, elsewhere.version if elsewhere else 0) + 1
+        version = max(next_version(store, environment, before), lowest)
         document, data = draft.final(version=version)
         if dry_run:
-            return _receipt("planned", store, live, draft, document, data, elapsed)
+            return _receipt("planned", store, live, draft, document, data, elapsed, elsewhere=elsewhere)
         beside = draft.companions(document, data)
         about = {"version": str(version), "commit": commit or "", "digest": digest(data)}
         if live is not None:
@@ -71,7 +78,10 @@ def publish(
         _follow(store, environment, data, beside)
         _keep(store, history_key(environment, version, commit), data)
         store.confirm(environment)
-        return _receipt("published", store, live, draft, document, data, elapsed, stored=stored, wrote=tuple(beside))
+        return _receipt(
+            "published", store, live, draft, document, data, elapsed,
+            stored=stored, wrote=tuple(beside), elsewhere=elsewhere,
+        )  # fmt: skip
 
 
 def next_version(store: Store, environment: str, live: int) -> int:
@@ -176,6 +186,7 @@ def _receipt(
     *,
     stored: Stored | None = None,
     wrote: tuple[str, ...] = (),
+    elsewhere: Floor | None = None,
 ) -> Receipt:
     return Receipt(
         environment=draft.environment,
@@ -190,6 +201,8 @@ def _receipt(
         beside=tuple(key.partition("/")[2] for key in wrote),
         changes=changes(live.flags if live else {}, draft.flags),
         caution=store.caution,
+        floor=elsewhere.version if elsewhere else 0,
+        unasked=elsewhere.unasked if elsewhere else (),
         signed_by=document.get("signature", {}).get("key"),
         seconds=elapsed(),
     )

@@ -32,7 +32,8 @@ class Receipt(msgspec.Struct, frozen=True, kw_only=True):
     beside: names of what was written beside the snapshot.
     previous_version: None when nothing was live.
     caution: what the target can't promise; may be empty. signed_by: the key's name, None for an unsigned one.
-    seconds: how long it took.
+    floor: where nothing was live, the highest version of the environment's other targets; else 0. unasked: those of
+    them that could not be asked. seconds: how long it took.
     """
 
     environment: str
@@ -50,6 +51,8 @@ class Receipt(msgspec.Struct, frozen=True, kw_only=True):
     caution: str = ""
     share: int | None = None
     signed_by: str | None = None
+    floor: int = 0
+    unasked: tuple[str, ...] = ()
 
 
 def changes(before: Mapping[str, Any], after: Mapping[str, Any]) -> Changes:
@@ -81,6 +84,8 @@ def words(receipt: Receipt) -> str:
     if receipt.outcome == "completed":
         return title + f"version {receipt.version} is live already; missing beside it was {', '.join(receipt.beside)}"
     before = "the first" if receipt.previous_version is None else f"after version {receipt.previous_version}"
+    if receipt.floor:
+        before = f"where nothing was live, above version {receipt.floor} of the other targets"
     verb = "would publish" if receipt.outcome == "planned" else "published"
     if receipt.share is not None:
         before = f"as a canary for {receipt.share / 1000:g} % beside version {receipt.previous_version}"
@@ -96,6 +101,10 @@ def words(receipt: Receipt) -> str:
         lines.append(("beside", ", ".join(receipt.beside)))
     if receipt.caution:
         lines.append(("caution", receipt.caution))
+    if receipt.unasked:
+        lines.append(("caution", f"can't ask {', '.join(receipt.unasked)} which version readers may hold"))
+    if receipt.floor or receipt.unasked:
+        lines.append(("note", "was it emptied, and a reader refuses this version? Publish --above the one it holds"))
     return "\n".join(
         [title + f"{verb} version {receipt.version}, {before}", *(f"  {label:<8}{text}" for label, text in lines)]
     )

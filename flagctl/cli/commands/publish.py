@@ -19,6 +19,9 @@ def command(
     promote: Annotated[bool, typer.Option("--promote-canary", help="Make the canary everybody's.")] = False,
     abort: Annotated[bool, typer.Option("--abort-canary", help="Take the canary back.")] = False,
     allow_older: Annotated[bool, typer.Option("--allow-older", help="Go back behind what is live.")] = False,
+    above: Annotated[
+        int | None, typer.Option(metavar="VERSION", min=0, max=10**12, help="The next version is above this one.")
+    ] = None,
     self_test: Annotated[
         bool | None,
         typer.Option("--self-test/--no-self-test", help="Ask flagd's engine first. Default: where protected."),
@@ -32,7 +35,8 @@ def command(
     same is live already; a commit older than the live one is refused. Where settings list keys, it is
     signed: `flagctl key new --help` says where the private half is looked for. A canary is for those
     clients that take canaries, by a hash of their instance; any other publish ends it. With --self-test
-    flagd's own engine answers first, about contexts made from the flags, and must agree.
+    flagd's own engine answers first, about contexts made from the flags, and must agree. Versions go on
+    from those of the other targets where one was emptied; readers that hold more say so: then --above.
 
     \b
     Examples:
@@ -40,6 +44,7 @@ def command(
       flagctl publish --all --dry-run
       flagctl publish staging --target file:///srv/flags --rev v1.4
       flagctl publish production --canary 10%
+      flagctl publish production --target redis://cache/0 --above 41
     """
     from flagctl.cli.keyring import signer_of
     from flagctl.cli.shipment import receipts_of
@@ -49,7 +54,8 @@ def command(
     sent = receipts_of(
         ctx.obj.project(), revision, environments or [], everything, target, warn=out.warn,
         signer=(lambda settings: None) if dry_run else signer_of(ctx.obj), now=ctx.obj.now(),
-        self_test=self_test, canary=canary, promote=promote, abort=abort, allow_older=allow_older, dry_run=dry_run,
+        self_test=self_test, canary=canary, promote=promote, abort=abort, above=above,
+        allow_older=allow_older, dry_run=dry_run,
     )  # fmt: skip
     receipts: list[Receipt] = []
     try:
