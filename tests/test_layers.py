@@ -44,6 +44,7 @@ APPLICATIONS = ["client", "evaluate"]
 ON_PURPOSE = {
     "flagctl/client/provider.py",
     "flagctl/client/aio.py",
+    "flagctl/client/middleware.py",
     "flagctl/client/sinks.py",
     "flagctl/client/telemetry.py",
 }

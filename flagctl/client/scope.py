@@ -17,6 +17,7 @@ import msgspec
 
 if TYPE_CHECKING:
     from flagctl.client.held import Held
+    from flagctl.evaluate.engine import PreviewClaim
 
 _NOTHING: Mapping[str, Any] = {}
 
@@ -114,6 +115,17 @@ class Scoped:
         """Whether the environment is a protected one; so is one of which nothing is known."""
         held = self._newest()
         return held is None or held.engine.protected
+
+    @property
+    def preview_claim(self) -> PreviewClaim | None:
+        """What a token has to say for a preview in a protected environment; None where none is possible."""
+        held = self._newest()
+        return None if held is None else held.engine.preview
+
+    def knows(self, key: str) -> bool:
+        """Whether there is such a flag."""
+        held = self._newest()
+        return held is not None and held.engine.flag(key) is not None
 
     def known_variant(self, key: str, text: str) -> str | None:
         """The variant of a flag that a text names (`true` and `false` too, for a boolean flag); None for no such."""

@@ -49,18 +49,23 @@ def snapshot(
     finally:
         if collecting:
             gc.enable()
-    return {
+    protected = own is not None and own.protected
+    document = {
         "format": FORMAT,
         "environment": environment.name,
         "version": version,
         "commit": commit,
         "commit_time": commit_time,
         "bucketing": settings.bucketing,
-        "protected": own is not None and own.protected,
+        "protected": protected,
         "attributes": {name: _attribute(attribute) for name, attribute in attributes.items()},
         "segments": {name: {"when": _conditions(segment.when)} for name, segment in environment.segments.items()},
         "flags": flags,
     }
+    if protected and settings.preview is not None:
+        wanted = settings.preview
+        document["preview"] = {"claim": wanted.claim} | ({} if wanted.value is None else {"value": wanted.value})
+    return document
 
 
 def without_versions(document: dict[str, Any]) -> dict[str, Any]:

@@ -30,6 +30,21 @@ class Attribute(msgspec.Struct, frozen=True, gc=False):
     private: bool = False
 
 
+class PreviewClaim(msgspec.Struct, frozen=True, gc=False):
+    """What a token has to say for a preview where the environment is protected."""
+
+    claim: str
+    value: str | bool | int | None = None
+
+    def holds(self, claims: Mapping[str, Any]) -> bool:
+        """Whether it says so: the claim is the value, or a list or words that hold it; without one, it says yes."""
+        found = claims.get(self.claim)
+        if self.value is None:
+            return bool(found) and found not in ("false", "0")
+        members = found.split() if isinstance(found, str) else found if isinstance(found, list) else []
+        return any(type(one) is type(self.value) and one == self.value for one in [found, *members])
+
+
 class FlagInfo(msgspec.Struct, frozen=True, gc=False):
     """What clients need to know of a flag besides its answers; the snapshot's schema says what it means."""
 
@@ -53,6 +68,7 @@ class _Head(msgspec.Struct):
     commit_time: str | None = None
     protected: bool = False
     attributes: dict[str, Attribute] = {}
+    preview: PreviewClaim | None = None
 
 
 class _Snapshot(_Head, kw_only=True):
@@ -74,6 +90,7 @@ class Engine:
         self.commit = head.commit
         self.commit_time = head.commit_time
         self.protected = head.protected
+        self.preview = head.preview
         self.bucketing = head.bucketing
         self.attributes: Mapping[str, Attribute] = head.attributes
         self.private = frozenset(name for name, attribute in head.attributes.items() if attribute.private)

@@ -36,6 +36,7 @@ from flagctl.model.repository import (
     Expectation,
     Key,
     KeySource,
+    Preview,
     Settings,
     Target,
 )
@@ -127,6 +128,7 @@ def settings(data: dict[str, Any], path: str) -> tuple[Settings | None, list[Pro
             for name, said in data.get("audiences", {}).items()
         },
         teams=policy.teams(data.get("teams", {})),
+        preview=Preview(**data["preview"]) if "preview" in data else None,
     )
     return None if convert.problems else found, convert.problems
 

@@ -78,6 +78,13 @@ class Audience(msgspec.Struct, frozen=True, kw_only=True):
     strip: tuple[str, ...] = ()
 
 
+class Preview(msgspec.Struct, frozen=True, kw_only=True):
+    """What a token has to say for a preview in a protected environment. value None: anything but false and nothing."""
+
+    claim: str
+    value: str | bool | int | None = None
+
+
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """`flags/flagctl.yaml`. `severities` maps rule ids; grace counts days after `expires_at`."""
 
@@ -90,6 +97,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     signing: KeySource = KeySource()
     audiences: dict[str, Audience] = {}
     teams: dict[str, Team] = {}
+    preview: Preview | None = None
 
 
 class Environment(msgspec.Struct, kw_only=True):
