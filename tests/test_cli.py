@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from servers import until
 
 from flagctl import errors
 from flagctl.cli.app import COMMANDS
@@ -137,6 +138,14 @@ def test_progress_is_drawn_on_a_terminal_after_a_second(
         report(200, 1000)
         report(400, 1000)
     assert ("reading flag files" in narration.getvalue()) is drawn
+
+
+def test_progress_is_drawn_also_while_nothing_is_reported() -> None:
+    narration = _Terminal()
+    with Output(io.StringIO(), narration, {}).progress("production -> s3://slow") as report:
+        report(3, 6)
+        until(lambda: " 50%" in narration.getvalue(), 20)
+    assert "production -> s3://slow" in narration.getvalue()
 
 
 def test_a_reader_that_has_enough_is_no_error(flagctl: Any, repo: Path) -> None:

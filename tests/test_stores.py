@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import subprocess
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
-from servers import Place
+from publisher import send
+from servers import Place, free_port, redis_server
 
+from flagctl.errors import OutsideError
+from flagctl.stores import open_store
 from flagctl.stores.base import UNCHANGED, LostRaceError, Release
 
 LIVE = "production/snapshot.json"
@@ -125,3 +130,20 @@ def test_an_object_that_serves_a_while_sees_what_others_write(make_place: Callab
         found = store.get(LIVE)
         store.swap(LIVE, b"%d" % number, found.token if found else None)
         assert other.get(LIVE).data == b"%d" % number
+
+
+def test_redis_over_tls(tmp_path: Path) -> None:
+    key, certificate = tmp_path / "key.pem", tmp_path / "certificate.pem"
+    subprocess.run(
+        ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2",
+         "-keyout", str(key), "-out", str(certificate), "-subj", "/CN=localhost",
+         "-addext", "subjectAltName=DNS:localhost"],
+        check=True, capture_output=True,
+    )  # fmt: skip
+    plain, port = free_port(), free_port()
+    tls = ("--tls-port", str(port), "--tls-cert-file", str(certificate), "--tls-key-file", str(key))
+    with redis_server(tmp_path / "redis", plain, *tls, "--tls-auth-clients", "no"):
+        options = {"ca_file": str(certificate)}
+        assert send(open_store(f"rediss://localhost:{port}/0", Path("/"), options), 1).version == 1
+        with pytest.raises(OutsideError, match=r"(?i)certificate"):
+            send(open_store(f"rediss://localhost:{port}/0", Path("/")), 2)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -134,28 +135,46 @@ class Output:
     def progress(self, what: str) -> Iterator[Callable[[int, int], None]]:
         """A progress bar on stderr for work that lasts over a second, on a terminal only.
 
-        Yields report(done, total), to be called now and then.
+        Yields report(done, total), to be called now and then; the bar moves also while it is not.
         """
+        if not self.stderr.isatty():
+            yield lambda done, total: None
+            return
         bar: Any = None
+        over = False
         start = time.monotonic()
+        reached: dict[str, Any] = {"completed": 0, "total": None}
+        lock = threading.Lock()
+
+        def draw() -> None:
+            nonlocal bar
+            with lock:
+                if bar is None and not over:
+                    from rich.console import Console
+                    from rich.progress import Progress
+
+                    bar = Progress(console=Console(file=self.stderr, no_color=not self._colour_err), transient=True)
+                    bar.add_task(clean(what), **reached)
+                    bar.start()
 
         def report(done: int, total: int) -> None:
-            nonlocal bar
-            if bar is None and time.monotonic() - start > 1:
-                from rich.console import Console
-                from rich.progress import Progress
-
-                bar = Progress(console=Console(file=self.stderr, no_color=not self._colour_err), transient=True)
-                bar.add_task(clean(what))
-                bar.start()
+            reached.update(completed=done, total=total)
             if bar is not None:
-                bar.update(bar.task_ids[0], completed=done, total=total)
+                bar.update(bar.task_ids[0], **reached)
+            elif time.monotonic() - start > 1:
+                draw()
 
+        silence = threading.Timer(1, draw)
+        silence.daemon = True
+        silence.start()
         try:
-            yield report if self.stderr.isatty() else lambda done, total: None
+            yield report
         finally:
-            if bar is not None:
-                bar.stop()
+            silence.cancel()
+            with lock:
+                over = True
+                if bar is not None:
+                    bar.stop()
 
     def ask(self, question: str, default: str = "") -> str:
         """A line from the person at the terminal; call only when `interactive`."""

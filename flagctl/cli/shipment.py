@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from flagctl.history.git import Git
     from flagctl.model.repository import Settings
     from flagctl.problems import Problem
-    from flagctl.project import Project
+    from flagctl.project import Progress, Project
     from flagctl.publish.draft import Draft, Sign
     from flagctl.publish.receipt import Receipt
     from flagctl.stores.base import Store
@@ -36,6 +36,7 @@ class Shipment(msgspec.Struct, frozen=True):
     left_out: list[str]
     unsaid: list[str]
     is_ancestor: Callable[[str, str], bool | None]
+    progress: Progress
 
     def send(
         self, *, allow_older: bool, dry_run: bool, share: int | None = None, above: int | None = None
@@ -59,7 +60,9 @@ class Shipment(msgspec.Struct, frozen=True):
             others = [place for place in self.places[name] if place.url != store.url]
             before = known.setdefault(name, {})
             floor = partial(floor_of, others, name, before)
-            receipt = publish(draft, store, floor=floor, above=-1 if above is None else above, **options)
+            with self.progress(f"{name} -> {store.url}") as report:
+                options |= {"floor": floor, "above": -1 if above is None else above, "report": report}
+                receipt = publish(draft, store, **options)
             before[store.url] = receipt.previous_version or 0
             yield receipt
 
@@ -217,20 +220,22 @@ def load(
     commit_time = times.text(int(git.read("show", "--no-patch", "--format=%ct", tree.commit)))
     numbers = of_commit(project, git, tree.commit)
     parcels = []
-    for name, places in stores.items():
-        document = snapshot(
-            reading.repository.environments[name],
-            settings,
-            reading.repository.attributes,
-            commit=tree.commit,
-            commit_time=commit_time,
-            versions={key: number for (where, key), number in numbers.items() if where == name},
-        )
-        draft = Draft(document, sign=sign, beside=makers(settings, sign))
-        parcels += [(draft, store) for store in places]
+    with project.progress("compiling") as report:
+        for done, (name, places) in enumerate(stores.items()):
+            report(done, len(stores))
+            document = snapshot(
+                reading.repository.environments[name],
+                settings,
+                reading.repository.attributes,
+                commit=tree.commit,
+                commit_time=commit_time,
+                versions={key: number for (where, key), number in numbers.items() if where == name},
+            )
+            draft = Draft(document, sign=sign, beside=makers(settings, sign))
+            parcels += [(draft, store) for store in places]
     left_out = _uncommitted(git, list(stores)) if git.resolve("HEAD") == tree.commit else []
     named = {name: _opened(project, settings.environments[name].targets) for name in stores} if target else stores
-    return Shipment(parcels, named, left_out, _unsaid(problems, stores), git.is_ancestor)
+    return Shipment(parcels, named, left_out, _unsaid(problems, stores), git.is_ancestor, project.progress)
 
 
 def stores_of(project: Project, settings: Settings, names: list[str], target: str | None) -> dict[str, list[Store]]:

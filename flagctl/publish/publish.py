@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from flagctl.stores.base import Store, Stored
 
 _COMMIT_LENGTH = 12
+_STEPS = 6
 _ATTEMPTS = 20
 """How often a key beside the live one is tried again while other publishers write it."""
 
@@ -39,6 +40,7 @@ def publish(
     again: bool = False,
     floor: Callable[[], Floor] | None = None,
     above: int = -1,
+    report: Callable[[int, int], None] = lambda done, total: None,
 ) -> Receipt:
     """Make a draft live in `store` under the next version, and say what changed.
 
@@ -48,6 +50,7 @@ def publish(
     again: under a new version also when the same is live already.
     floor: asked where nothing is live; the next version is above what it says.
     above: a version that the next one has to be above in any case; what is live and not above it is published again.
+    report: told of each step, as (done, in all).
 
     Raises RefusedError for a commit older than the live one (unless `allow_older`) and for a live file
     that this must not overwrite, LostRaceError when somebody else was faster, OutsideError when the store
@@ -56,6 +59,7 @@ def publish(
     environment, commit = draft.environment, draft.document["commit"]
     with nullcontext() if dry_run else store.hold(environment):
         live = read_live(store, environment)
+        report(1, _STEPS)
         if made_from is not None and (live is None or live.stored.token != made_from):
             raise LostRaceError(f"{environment} at {store.url} was published to meanwhile", hint="run it again")
         if live is not None and live.version > above and not again and _says_the_same(live, draft):
@@ -67,15 +71,19 @@ def publish(
         lowest = max(above, elsewhere.version if elsewhere else 0) + 1
         version = max(next_version(store, environment, before), lowest)
         document, data = draft.final(version=version)
+        report(2, _STEPS)
         if dry_run:
             return _receipt("planned", store, live, draft, document, data, elapsed, elsewhere=elsewhere)
         beside = draft.companions(document, data)
+        report(3, _STEPS)
         about = {"version": str(version), "commit": commit or "", "digest": digest(data)}
         if live is not None:
             # Its publisher may have died before it came to this.
             store.keep(history_key(environment, before, live.commit), live.stored.data)
         stored = _release(store, environment, Release(data, beside, about), live.stored.token if live else None)
+        report(4, _STEPS)
         _follow(store, environment, data, beside)
+        report(5, _STEPS)
         _keep(store, history_key(environment, version, commit), data)
         store.confirm(environment)
         return _receipt(

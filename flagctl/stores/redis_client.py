@@ -92,8 +92,11 @@ def connect(address: Address) -> Any:
         with outside(address, "reach"):
             return RedisCluster(startup_nodes=[ClusterNode(*host) for host in hosts], **settings)
     # A command is sent again only where the connection broke: a script that did its work answers then that somebody
-    # was faster, and reading back tells that it was this one.
-    settings["retry"] = Retry(ExponentialWithJitterBackoff(cap=1, base=0.05), 3)
+    # was faster, and reading back tells that it was this one. Who was silent for so long is not asked again: redis-py
+    # would, at each of the steps of a connection, sixteen times in all.
+    settings["retry"] = Retry(
+        ExponentialWithJitterBackoff(cap=1, base=0.05), 3, supported_errors=(redis.ConnectionError,)
+    )
     path = address.path.split("/") if address.path else []
     if form == "sentinel":
         from redis.sentinel import Sentinel

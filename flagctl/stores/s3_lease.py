@@ -19,41 +19,58 @@ from flagctl.errors import OutsideError
 from flagctl.stores.base import LostRaceError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from types import TracebackType
 
 _LASTS = 60
 _PATIENCE = 90
+"""Seconds that one and the same other ticket is waited for: longer than a dead one's counts."""
+_LONGEST = 900
+"""Seconds that a crowd is waited for."""
 _PAUSE = 0.1
+_CROWD = 10
 
 
 class Lease:
     """A ticket of an environment, held while the context lasts."""
 
-    def __init__(self, client: Any, bucket: str, folder: str, shown: str) -> None:
+    def __init__(
+        self, client: Any, bucket: str, folder: str, shown: str, clock: Callable[[], float] = time.monotonic
+    ) -> None:
         self._client = client
         self._bucket = bucket
         self._folder = f"{folder}/.lease/"
         self._key = f"{self._folder}{secrets.token_hex(8)}"
         self._shown = shown
+        self._clock = clock
         self._since = 0.0
 
     def __enter__(self) -> Lease:
-        until = time.monotonic() + _PATIENCE
+        began = seen = self._clock()
+        holder = ""
         self._write()
         try:
             while others := self._others():
-                if time.monotonic() > until:
+                now = self._clock()
+                if others[0][1] != holder:
+                    holder, seen = others[0][1], now
+                if now - seen > _PATIENCE:
                     raise OutsideError(
-                        f"another publisher has held the lease {others[0][1]} at {self._shown} for {_PATIENCE} seconds",
+                        f"another publisher has held the lease {holder} at {self._shown} for {_PATIENCE} seconds",
                         hint="wait until it is done; if it died, its lease ends within a minute of its last breath",
+                    )
+                if now - began > _LONGEST:
+                    raise OutsideError(
+                        f"others have been publishing to {self._shown} for {_LONGEST // 60} minutes without a gap",
+                        hint="publish again when fewer do",
                     )
                 if min(others) < self._order:
                     self._remove(self._key)
-                    time.sleep(random.uniform(_PAUSE, 5 * _PAUSE))
+                    time.sleep(random.uniform(_PAUSE, (3 + 2 * min(len(others), _CROWD)) * _PAUSE))
                     self._write()
                 else:
                     time.sleep(_PAUSE)
-                    if time.monotonic() - self._since > _LASTS / 2:
+                    if self._clock() - self._since > _LASTS / 2:
                         self._write()
         except BaseException:
             self._remove(self._key)
@@ -67,14 +84,14 @@ class Lease:
 
     def check(self) -> None:
         """Raise LostRaceError when the lease may have run out, before it can do harm."""
-        if time.monotonic() - self._since > _LASTS / 2:
+        if self._clock() - self._since > _LASTS / 2:
             raise LostRaceError(
                 f"publishing to {self._shown} took longer than its lease allows; nothing was written",
                 hint="publish again",
             )
 
     def _write(self) -> None:
-        self._since = time.monotonic()
+        self._since = self._clock()
         owner = f"{socket.gethostname()} {os.getpid()}".encode()
         self._client.put_object(Bucket=self._bucket, Key=self._key, Body=owner)
 

@@ -1,0 +1,159 @@
+"""Nobody waits for ever: servers that hang, and tickets of publishers that died."""
+
+from __future__ import annotations
+
+import socketserver
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from publisher import LIVE, send
+from servers import BUCKET, Place, until
+from snapshots import flag, snapshot
+
+from flagctl.client import Client
+from flagctl.compile.snapshot import encode
+from flagctl.errors import OutsideError
+from flagctl.stores import open_reader, s3_client, s3_lease
+from flagctl.stores.base import LostRaceError
+
+HALF = {
+    "http": b'HTTP/1.1 200 OK\r\nContent-Length: 1000\r\nETag: "x"\r\n\r\n{"half',
+    "redis": b"*1\r\n*2\r\n$1000\r\nhalf",
+    "nothing": b"",
+}
+
+
+@contextmanager
+def hanging(says: bytes) -> Iterator[int]:
+    """The port of a server that takes every connection, says so much after the first bytes, and then nothing."""
+    over = threading.Event()
+
+    class Handler(socketserver.BaseRequestHandler):
+        def handle(self) -> None:
+            if self.request.recv(1 << 16) and says:
+                self.request.sendall(says)
+            over.wait()
+
+    with socketserver.ThreadingTCPServer(("127.0.0.1", 0), Handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        try:
+            yield server.server_address[1]
+        finally:
+            over.set()
+            server.shutdown()
+
+
+@pytest.mark.parametrize(
+    ("url", "says", "words"),
+    [
+        ("s3://b/x?endpoint=http://127.0.0.1:{}", "nothing", "Read timeout"),
+        ("s3://b/x?endpoint=http://127.0.0.1:{}", "http", "Read timeout"),
+        ("http://127.0.0.1:{}/x", "nothing", "timed out"),
+        ("http://127.0.0.1:{}/x", "http", "timed out"),
+        ("redis://127.0.0.1:{}/0", "nothing", "did not answer in time"),
+        ("redis://127.0.0.1:{}/0", "redis", "did not answer in time"),
+        ("redis+sentinel://127.0.0.1:{}/mymaster", "nothing", "the Sentinels know no primary"),
+        ("redis+cluster://127.0.0.1:{}", "nothing", "can't reach"),
+    ],
+)
+def test_a_server_that_hangs_is_given_up_and_named(
+    aws: None, monkeypatch: pytest.MonkeyPatch, url: str, says: str, words: str
+) -> None:
+    monkeypatch.setattr(s3_client, "_ATTEMPTS", 1)
+    started = time.monotonic()
+    with hanging(HALF[says]) as port:
+        store: Any = open_reader(url.format(port), Path("/"), {"timeout": 1})
+        for act in (lambda: store.get(LIVE), *([] if url.startswith("http") else [lambda: send(store, 1)])):
+            with pytest.raises(OutsideError, match=words) as caught:
+                act()
+            assert f"127.0.0.1:{port}" in caught.value.message
+    assert time.monotonic() - started < 60
+
+
+@pytest.mark.parametrize("says", ["nothing", "redis"])
+def test_a_service_goes_on_with_what_it_has_while_its_source_hangs(says: str) -> None:
+    held = encode({**snapshot({"gallery": flag()}), "version": 7})
+    said: list[str] = []
+    with hanging(HALF[says]) as port:
+        url = f"redis://127.0.0.1:{port}/0?timeout=1"
+        client = Client(
+            url, "production", cache=False, bootstrap=held, wait=0.1, on_event=lambda event: said.append(event.message)
+        )
+        with client:
+            assert client.version == 7
+            until(lambda: [message for message in said if "did not answer in time" in message])
+            assert client.version == 7
+
+
+class Aged:
+    """A client of S3 that shows one object as older than it is."""
+
+    def __init__(self, client: Any, key: str, seconds: float) -> None:
+        self._client, self._key, self._seconds = client, key, seconds
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._client, name)
+
+    def list_objects_v2(self, **asked: Any) -> Any:
+        answer = self._client.list_objects_v2(**asked)
+        for entry in answer.get("Contents", ()):
+            if entry["Key"] == self._key:
+                entry["LastModified"] -= timedelta(seconds=self._seconds)
+        return answer
+
+
+class Hands:
+    """A clock that a test turns: each look at it takes so many seconds."""
+
+    def __init__(self, step: float) -> None:
+        self.now, self.step = 0.0, step
+
+    def __call__(self) -> float:
+        self.now += self.step
+        return self.now
+
+
+@pytest.fixture
+def corner(make_place: Callable[[str], Place]) -> Any:
+    """A store without conditional writes, and the ticket of a publisher who died there."""
+    store: Any = make_place("s3-unconditional").open()
+    send(store, 1)
+    store.dead = f"{store.prefix}production/.lease/dead"
+    store.client.put_object(Bucket=BUCKET, Key=store.dead, Body=b"a host 42")
+    return store
+
+
+def tickets(store: Any) -> list[str]:
+    found = store.client.list_objects_v2(Bucket=BUCKET, Prefix=f"{store.prefix}production/.lease/")
+    return [entry["Key"] for entry in found.get("Contents", ())]
+
+
+def test_the_ticket_of_a_dead_publisher_ends_after_a_minute_by_the_services_clock(corner: Any) -> None:
+    corner._client = Aged(corner.client, corner.dead, 70)
+    assert send(corner, 2).version == 2
+    assert tickets(corner) == []
+
+
+def test_before_that_minute_it_is_waited_for_and_then_named(corner: Any) -> None:
+    folder = f"{corner.prefix}production"
+    lease = s3_lease.Lease(Aged(corner.client, corner.dead, 40), BUCKET, folder, corner.url, clock=Hands(50))
+    with pytest.raises(OutsideError, match="for 90 seconds") as caught, lease:
+        pass
+    assert corner.dead in caught.value.message
+    assert tickets(corner) == [corner.dead], "the own one was withdrawn, that of somebody who may live was not"
+
+
+def test_who_was_asleep_for_longer_than_their_lease_writes_nothing(corner: Any) -> None:
+    clock = Hands(0)
+    aged = Aged(corner.client, corner.dead, 70)
+    with s3_lease.Lease(aged, BUCKET, f"{corner.prefix}production", corner.url, clock=clock) as lease:
+        lease.check()
+        clock.now += 31
+        with pytest.raises(LostRaceError, match="nothing was written"):
+            lease.check()
