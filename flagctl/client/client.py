@@ -9,7 +9,7 @@ import weakref
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from random import Random
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from flagctl.client.answers import Answers, Careful, Note, Noted, Waking
 from flagctl.client.cache import DiskCache, default_folder
@@ -20,7 +20,7 @@ from flagctl.client.feed import feed_of, opened
 from flagctl.client.held import Held, Trust, believed
 from flagctl.client.keeper import Clock, Keeper
 from flagctl.client.lifetime import OPEN
-from flagctl.client.scope import Scoped
+from flagctl.client.scope import EVERYWHERE, Scoped
 from flagctl.errors import OutsideError, UsageError
 
 if TYPE_CHECKING:
@@ -315,7 +315,7 @@ class Client(Scoped):
         if self._turn is not None:
             self._turn(float("inf"))
 
-    def __enter__(self) -> Client:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -339,7 +339,7 @@ class Client(Scoped):
             self._answers = Waking(self._start_again)
             return
         chosen: Answers = self._careful
-        if held is not None and not self._scopes and self._keeper.fresh_for() > 0:
+        if held is not None and not self._scopes and not EVERYWHERE and self._keeper.fresh_for() > 0:
             chosen = held.engine
         self._answers = chosen if self._note is None else Noted(chosen, self._note)
 

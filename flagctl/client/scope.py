@@ -39,6 +39,10 @@ class Scope(msgspec.Struct, frozen=True, eq=False):
 CURRENT: ContextVar[Scope | None] = ContextVar("flagctl_scope", default=None)
 
 
+EVERYWHERE: list[Mapping[str, Any]] = []
+"""What tests force upon all clients and threads, the last one foremost: flag key to value."""
+
+
 class InForce(msgspec.Struct):
     """What the scopes of a client add up to; the inner ones win."""
 
@@ -59,6 +63,8 @@ def in_force(client: object) -> InForce:
                 found.forced = {**scope.forced, **found.forced}
             found.held = found.held or scope.held
         scope = scope.outer
+    for values in reversed(EVERYWHERE):
+        found.forced = {**values, **found.forced}
     return found
 
 
@@ -131,6 +137,11 @@ class Scoped:
         """The variant of a flag that a text names (`true` and `false` too, for a boolean flag); None for no such."""
         held = self._newest()
         return None if held is None else held.engine.variant_named(key, text)
+
+    def choose(self) -> None:
+        """Look again at what has to answer."""
+        with self._lock:
+            self._choose()
 
     @contextlib.contextmanager
     def _scope(self, make: Callable[[Scope | None], Scope]) -> Iterator[None]:
