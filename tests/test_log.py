@@ -21,7 +21,7 @@ from flagctl.errors import RefusedError, UsageError
 from flagctl.history.audit import Entry, Wanted, of_everything, of_flag
 from flagctl.history.git import Git
 from flagctl.history.ledger import Ledger
-from flagctl.history.pasts import versions
+from flagctl.history.trails import versions
 
 GitRun = Callable[..., str]
 Run = Callable[..., Any]
@@ -273,6 +273,46 @@ def test_the_ledger_grows_and_goes_back_with_the_branch(people: Repo) -> None:
     (cache,) = (people.root / ".git/flagctl").glob("*.history")
     cache.write_bytes(cache.read_bytes()[:-3])
     assert people.ledger().versions()["production", KEY] == 2
+
+
+def test_the_first_lines_come_before_old_files_are_read(people: Repo, flagctl: Run) -> None:
+    lost = people.edit("serve: on", "serve: off", "Of another flag", OTHER)
+    blob = people.git("rev-parse", f"{lost}:{OTHER}").strip()
+    for share in range(30, 60):
+        people.edit("rollout: ", f"rollout: {share} # ", "More")
+    wanted = flagctl("log").stdout.splitlines()
+    (cache,) = (people.root / ".git/flagctl").glob("*.history")
+    assert flagctl("log").stdout.splitlines() == wanted
+    cache.unlink()
+    (people.root / ".git/objects" / blob[:2] / blob[2:]).unlink()
+    done = flagctl("log")
+    shown = done.stdout.splitlines()
+    assert done.returncode == 4
+    assert blob in done.stderr
+    assert len(shown) >= 3 * 8
+    assert shown == wanted[: len(shown)]
+    assert not cache.exists()
+
+
+def test_segments_are_followed_from_where_they_were_last_looked_at(people: Repo, flagctl: Run) -> None:
+    people.write(SEGMENT, "when: [{attribute: country, in: [DE]}]\n", "A segment")
+    people.edit("- name: staff", "- name: eu\n    when: [{segment: eu}]\n    serve: on\n  - name: staff", "Use it")
+
+    def causes() -> list[tuple[str, str]]:
+        return [(entry.cause, entry.changes[0].words) for entry in people.told() if entry.cause]
+
+    assert causes() == []
+    people.edit("in: [DE]", "in: [DE, FR]", "More", SEGMENT)
+    assert flagctl("log", KEY).stdout.count("country gained FR") == 1
+    people.edit("in: [DE, FR]", "in: [DE, FR, AT]", "More", SEGMENT)
+    assert causes() == [("segment eu", "country gained AT"), ("segment eu", "country gained FR")]
+    people.git("checkout", "-q", "-b", "side", "HEAD~1")
+    assert causes() == [("segment eu", "country gained FR")]
+    moved = SEGMENT.replace("eu.yaml", "more/eu.yaml")
+    (people.root / moved).parent.mkdir()
+    people.git("mv", SEGMENT, moved)
+    people.edit("in: [DE, FR]", "in: [FR]", "Moved and changed", moved)
+    assert causes() == [("segment eu", "country lost DE"), ("segment eu", "country gained FR")]
 
 
 def test_a_shallow_clone_says_what_to_do(people: Repo, flagctl: Run, tmp_path: Path, git: GitRun) -> None:

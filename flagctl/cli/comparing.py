@@ -103,7 +103,8 @@ def _at(session: Session, key: str, environment: str, side: str) -> Any:
         held = project.closure(environment, key).repository.environments.get(environment)
         return held.flags.get(key) if held else None
     from flagctl.history.git import Git
-    from flagctl.history.pasts import Models, version
+    from flagctl.history.pasts import Models
+    from flagctl.history.trails import version
     from flagctl.history.travel import Blobs
 
     git = Git(session.project().root, bare=True)
@@ -114,7 +115,7 @@ def _at(session: Session, key: str, environment: str, side: str) -> Any:
 
 def _last_but_one(session: Session, key: str, environment: str) -> str:
     from flagctl.history.git import Git
-    from flagctl.history.pasts import versions as every
+    from flagctl.history.trails import versions as every
 
     git = Git(session.project().root, bare=True)
     found = every(git, git.resolve("HEAD"), environment, key)

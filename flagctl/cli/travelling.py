@@ -39,7 +39,7 @@ def travelled(project: Project, at: str, now: float, *, key: str, environment: s
 
 def _of_version(git: Git, key: str, environment: str, number: int) -> At:
     from flagctl.history.moment import At
-    from flagctl.history.pasts import version
+    from flagctl.history.trails import version
 
     if not key or not environment:
         raise UsageError("a version is of one flag in one environment", hint=f"-e ENV --at {key or 'KEY'}@v{number}")

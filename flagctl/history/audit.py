@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 import msgspec
 
 from flagctl.history.beneath import Line
 from flagctl.history.pasts import Models, Row, files_of, paths
-from flagctl.history.touches import Commit, Step, all_commits, merged, require_whole
+from flagctl.history.touches import Commit, Step, Touch, all_commits, merged, require_whole
+from flagctl.history.trails import Shared
 from flagctl.history.travel import Blobs
 
 if TYPE_CHECKING:
@@ -101,6 +102,11 @@ def _in_field(path: str, field: str) -> bool:
 
 def of_everything(git: Git, ledger: Ledger) -> Iterator[Entry]:
     """Every entry of every flag, segment and of what they share, newest first, as Git finds the commits."""
+    if ledger.blank:
+        landings = list(_landings(all_commits(git, ledger.commit), ledger.commit))
+        for place, rows in ledger.unrolled([Step(landing.commit, landing.touches) for landing in landings]):
+            yield from _landed(rows, landings[place].commit, landings[place].sides)
+        return
     pages = {page.commit: page for page in ledger.pages()}
     for landing in _landings(all_commits(git, ledger.commit), ledger.commit):
         if landing.commit.commit in pages:
@@ -121,6 +127,7 @@ class _Landing(msgspec.Struct):
     """A commit of the first-parent history, what it brought, and how many commits it may bring are yet to come."""
 
     commit: Commit
+    touches: tuple[Touch, ...]
     sides: list[Step]
     age: int
     open: int = 0
@@ -147,7 +154,7 @@ def _landings(steps: Iterator[Step], tip: str) -> Iterator[_Landing]:
         if landing is not None:
             landing.open -= 1
         if commit.commit == expected:
-            waiting.append(_Landing(commit, [], count))
+            waiting.append(_Landing(commit, step.touches, [], count))
             count += 1
             expected = commit.parents[0] if commit.parents else ""
             brings(waiting[-1], commit.parents[1:])
@@ -160,7 +167,7 @@ def _landings(steps: Iterator[Step], tip: str) -> Iterator[_Landing]:
     yield from waiting
 
 
-def _landed(rows: Sequence[Row], commit: Commit, sides: Sequence[Step]) -> Iterator[Entry]:
+def _landed(rows: Iterable[Row], commit: Commit, sides: Sequence[Step]) -> Iterator[Entry]:
     for row in rows:
         files = (row.path, row.old_path)
         yield Entry(
@@ -184,9 +191,12 @@ def of_flag(git: Git, commit: str, key: str, environment: str = "") -> Iterator[
     everything = paths(git, commit, environment)
     with Blobs(git) as blobs:
         models = Models(blobs)
+        shared = Shared(git, commit, models)
         lines = [
-            Line(git, commit, path, everything, models) for path in files_of(git, commit, key, environment, everything)
+            Line(git, commit, path, everything, models, shared)
+            for path in files_of(git, commit, key, environment, everything)
         ]
+        shared.save()
         order = _order(git, commit, [commit for line in lines for commit in line.commits()])
         told = [found for line in lines for found in line.told(order)]
         told.sort(key=lambda found: order[found.commit.commit])

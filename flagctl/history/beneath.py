@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from flagctl.files.walk import ATTRIBUTES, classify
-from flagctl.history.pasts import Models, Row, lineage
+from flagctl.history.pasts import Models, Row
 from flagctl.history.touches import Commit
+from flagctl.history.trails import Shared, lineage
 from flagctl.model.condition import Condition, InSegment, Test, leaves
 from flagctl.model.flag import Flag, Segment
 from flagctl.plan.change import Change
@@ -35,14 +36,16 @@ class Told(msgspec.Struct, frozen=True):
 class Line:
     """The past of the flag at `path`."""
 
-    def __init__(self, git: Git, commit: str, path: str, everything: Sequence[str], models: Models) -> None:
+    def __init__(
+        self, git: Git, commit: str, path: str, everything: Sequence[str], models: Models, shared: Shared
+    ) -> None:
         self._models = models
         self._environment = classify(path).environment
         self._own = lineage(git, commit, path, models)
-        self._segments = self._find_segments(git, commit, everything)
+        self._segments = self._find_segments(shared, everything)
         uses: list[Flag | Segment] = [*self._flags_in(self._own)]
         uses += [segment for past in self._segments.values() for segment in self._segments_in(past)]
-        self._attributes = lineage(git, commit, ATTRIBUTES, models) if any(_attributes(one) for one in uses) else []
+        self._attributes = shared.lineage(ATTRIBUTES) if any(_attributes(one) for one in uses) else []
 
     def commits(self) -> Iterator[Commit]:
         """Every commit of the flag and of what it used."""
@@ -94,7 +97,7 @@ class Line:
                     waiting += [segments[name]] if name in segments else []
         return used
 
-    def _find_segments(self, git: Git, commit: str, everything: Sequence[str]) -> dict[str, _Past]:
+    def _find_segments(self, shared: Shared, everything: Sequence[str]) -> dict[str, _Past]:
         entries = [entry for entry in map(classify, everything) if entry.environment == self._environment]
         places = {entry.name: entry.path for entry in entries if entry.kind == "segment"}
         found: dict[str, _Past] = {}
@@ -102,7 +105,7 @@ class Line:
         while waiting:
             name = waiting.pop()
             path = places.get(name, f"flags/{self._environment}/segments/{name}.yaml")
-            found[name] = lineage(git, commit, path, self._models)
+            found[name] = shared.lineage(path)
             waiting |= {other for segment in self._segments_in(found[name]) for other in _segments(segment)}
             waiting -= found.keys()
         return found

@@ -171,6 +171,12 @@ class Git:
         status, _, _ = self.look("merge-base", "--is-ancestor", older, newer)
         return {0: True, 1: False}.get(status)
 
+    def follows(self, newer: str, older: str) -> bool:
+        """Whether `older` stands on the first-parent history of `newer`."""
+        span = ("rev-list", "--first-parent", "--parents", newer, f"^{older}")
+        oldest = self.look(*span)[1].strip().rpartition("\n")[2].split()
+        return newer == older or oldest[1:2] == [older]
+
     def clean(self, path: str = "flags") -> bool:
         """Whether everything below `path` is as committed, with no file that Git does not know."""
         return not self._status([path])

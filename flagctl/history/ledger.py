@@ -6,14 +6,17 @@ It is safe to delete, and is made anew by another flagctl.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from itertools import groupby
+from operator import itemgetter
 from typing import TYPE_CHECKING
 
 import msgspec
 
 from flagctl.files.cache import keep, kept, place
 from flagctl.files.walk import classify
-from flagctl.history.pasts import Models, Past, Row, paired, take
+from flagctl.history.chains import Chains
+from flagctl.history.pasts import Models, Past, Row
 from flagctl.history.touches import first_parents, require_whole
 from flagctl.history.travel import Blobs
 
@@ -23,8 +26,8 @@ if TYPE_CHECKING:
     from flagctl.project import Progress
 
 _ROOMS = ("files", "model", "plan", "history")
-_CHUNK = 200
-"""Commits whose files are read from Git at once."""
+_FEW = 200
+"""Commits up to which loading the fast validator does not pay."""
 _rows = msgspec.msgpack.Decoder(list[Row])
 _encode = msgspec.msgpack.Encoder().encode
 
@@ -55,21 +58,32 @@ class Ledger:
         self.commit = commit
         require_whole(git)
         self._git = git
-        path = place(git.root, ".history")
-        self._book = _load(path)
-        if self._book.tip == commit:
+        self._progress = progress
+        self._path = place(git.root, ".history")
+        self._book = _load(self._path)
+
+    @property
+    def blank(self) -> bool:
+        """Nobody has worked out anything of this history yet."""
+        return not self._book.pages
+
+    def complete(self) -> None:
+        """Work out what is new since it was last looked at."""
+        if self._book.tip == self.commit:
             return
-        with progress("reading the history") as report:
+        with self._progress("reading the history") as report:
             self._rewind()
             self._go_on(report)
-        keep(path, _encode(self._book), _ROOMS)
+        self._keep()
 
     def pages(self) -> Iterator[Page]:
         """The commits that touched flags, newest first."""
+        self.complete()
         return reversed(self._book.pages)
 
     def versions(self) -> dict[tuple[str, str], int]:
         """The version of every flag there is at the commit, by environment and key."""
+        self.complete()
         found = {}
         for path, past in self._book.pasts.items():
             entry = classify(path)
@@ -77,14 +91,28 @@ class Ledger:
                 found[entry.environment, entry.name] = past.version
         return found
 
+    def unrolled(self, steps: Sequence[Step]) -> Iterator[tuple[int, Iterator[Row]]]:
+        """All that happened, as it is worked out: the place of a commit in `steps`, and what it did.
+
+        steps: the first parents, newest first. Of a blank ledger; whoever goes to the end fills it.
+        """
+        with Blobs(self._git) as blobs:
+            chains = Chains([step.touches for step in reversed(steps)], {}, Models(blobs, bulk=len(steps) > _FEW))
+            pages: list[Page] = []
+            for number, together in groupby(chains.rows(), key=itemgetter(0)):
+                rows: list[Row] = []
+                yield len(steps) - 1 - number, _noted((row for _, row in together), rows)
+                pages.append(_page(steps[len(steps) - 1 - number], rows))
+            self._book = _Book(self.commit, pages[::-1], chains.pasts())
+        self._keep()
+
+    def _keep(self) -> None:
+        keep(self._path, _encode(self._book), _ROOMS)
+
     def _rewind(self) -> None:
         """Back to where this history and the one in the book part."""
         book = self._book
-        if not book.tip:
-            return
-        chain = self._git.look("rev-list", "--first-parent", "--parents", self.commit, f"^{book.tip}")[1].split("\n")
-        oldest = chain[-2].split() if len(chain) > 1 else []
-        if len(oldest) > 1 and oldest[1] == book.tip:
+        if not book.tip or self._git.follows(self.commit, book.tip):
             return
         known = set(self._git.read("rev-list", "--first-parent", self.commit).split("\n"))
         if book.tip in known:
@@ -99,28 +127,25 @@ class Ledger:
 
     def _go_on(self, report: Callable[[int, int], None]) -> None:
         book = self._book
-        span = [self.commit] + ([f"^{book.tip}"] if book.tip else [])
-        total = int(self._git.read("rev-list", "--first-parent", "--count", *span))
+        span = f"{self.commit} ^{book.tip}" if book.tip else self.commit
+        steps = list(first_parents(self._git, span, oldest_first=True))
         with Blobs(self._git) as blobs:
-            models = Models(blobs, bulk=total > _CHUNK)
-            done = 0
-            for steps in _chunks(first_parents(self._git, " ".join(span), oldest_first=True)):
-                models.fetch(touch.new for step in steps for touch in step.touches)
-                for step in steps:
-                    self._add(step, models)
-                done += len(steps)
-                report(done, total)
+            chains = Chains([step.touches for step in steps], book.pasts, Models(blobs, bulk=len(steps) > _FEW))
+            for number, together in groupby(chains.rows(oldest_first=True), key=itemgetter(0)):
+                book.pages.append(_page(steps[number], [row for _, row in together]))
+                report(number, len(steps))
+            book.pasts = chains.pasts()
         book.tip = self.commit
 
-    def _add(self, step: Step, models: Models) -> None:
-        pasts, rows = self._book.pasts, []
-        for touch in paired(step.touches, models):
-            _, row = take(pasts.get(touch.old_path, Past()), touch, models)
-            rows.append(row)
-        for row in rows:
-            _remember(pasts, row)
-        if rows:
-            self._book.pages.append(Page(step.commit.commit, msgspec.Raw(_encode(rows))))
+
+def _page(step: Step, rows: list[Row]) -> Page:
+    return Page(step.commit.commit, msgspec.Raw(_encode(rows)))
+
+
+def _noted(rows: Iterator[Row], into: list[Row]) -> Iterator[Row]:
+    for row in rows:
+        into.append(row)
+        yield row
 
 
 def _remember(pasts: dict[str, Past], row: Row) -> None:
@@ -131,16 +156,6 @@ def _remember(pasts: dict[str, Past], row: Row) -> None:
         pasts[row.path] = Past(row.version, before.blob, before.path or row.path)
     else:
         pasts[row.path] = Past(row.version, row.new, row.path)
-
-
-def _chunks(steps: Iterator[Step]) -> Iterator[list[Step]]:
-    some: list[Step] = []
-    for step in steps:
-        some.append(step)
-        if len(some) == _CHUNK:
-            yield some
-            some = []
-    yield some
 
 
 def _load(path: object) -> _Book:

@@ -14,8 +14,7 @@ import msgspec
 from flagctl.errors import UsageError
 from flagctl.files.understand import Parsed, understand
 from flagctl.files.walk import Entry, classify
-from flagctl.history.touches import Commit, Touch, first_parents, of_commit, require_whole
-from flagctl.history.travel import Blobs
+from flagctl.history.touches import Touch
 from flagctl.plan import diff
 from flagctl.plan.change import Change
 from flagctl.problems import Problem, did_you_mean
@@ -24,6 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
     from flagctl.history.git import Git
+    from flagctl.history.travel import Blobs
 
 Event = Literal["created", "changed", "renamed", "moved", "respelt", "removed", "unreadable"]
 _ALIKE = 0.5
@@ -60,16 +60,6 @@ class Row(msgspec.Struct, frozen=True, array_like=True, gc=False, kw_only=True):
     def meaning(self) -> bool:
         """Whether it made a version."""
         return diff.means(self.changes)
-
-
-class Version(msgspec.Struct, frozen=True):
-    """What a flag became by a commit that changed its meaning; `blob` is "" where that removed it."""
-
-    number: int
-    commit: str
-    time: int
-    path: str
-    blob: str
 
 
 class Past(msgspec.Struct, frozen=True, array_like=True, gc=False):
@@ -198,62 +188,6 @@ def _similar(old: Touch, new: Touch, models: Models) -> bool:
 
     one, other = (models.text(blob).splitlines() for blob in (old.old, new.new))
     return SequenceMatcher(None, one, other, autojunk=False).ratio() >= _ALIKE
-
-
-def lineage(git: Git, revision: str, path: str, models: Models) -> list[tuple[Commit, Row]]:
-    """Everything that happened to the file at `path`, newest first, from `revision` on its first parents."""
-    found: list[tuple[Commit, Touch]] = []
-    at = revision
-    while at:
-        following, at = at, ""
-        for step in first_parents(git, following, [path]):
-            touch = next(touch for touch in step.touches if touch.path == path)
-            if not touch.old and step.commit.parents:
-                touch = _origin(git, step.commit, touch, models)
-            found.append((step.commit, touch))
-            if touch.old_path != path:
-                path, at = touch.old_path, step.commit.parents[0]
-                break
-    rows, past = [], Past()
-    for commit, touch in reversed(found):
-        past, row = take(past, touch, models)
-        rows.append((commit, row))
-    return rows[::-1]
-
-
-def versions(git: Git, revision: str, environment: str, key: str) -> list[Version]:
-    """Every version of a flag in an environment, the first first.
-
-    Raises UsageError when there never was one, RefusedError in a shallow clone.
-    """
-    require_whole(git)
-    found = []
-    with Blobs(git) as blobs:
-        (path,) = files_of(git, revision, key, environment, paths(git, revision, environment))
-        for commit, row in reversed(lineage(git, revision, path, Models(blobs))):
-            if row.meaning:
-                found.append(Version(row.version, commit.commit, commit.time, row.path, row.new))
-    return found
-
-
-def version(git: Git, revision: str, environment: str, key: str, number: int) -> Version:
-    """One of them; UsageError when there is none of this number."""
-    found = versions(git, revision, environment, key)
-    for one in found:
-        if one.number == number:
-            return one
-    numbers = f"{found[0].number} to {found[-1].number}" if len(found) > 1 else str(found[0].number)
-    raise UsageError(
-        f"{key} has no version {number} in {environment}",
-        hint=f"there is {numbers}; flagctl log {key} -e {environment} shows them",
-    )
-
-
-def _origin(git: Git, commit: Commit, touch: Touch, models: Models) -> Touch:
-    entry: Entry = classify(touch.path)
-    folder = f"flags/{entry.environment}" if entry.environment else "flags"
-    others = paired(of_commit(git, commit, folder), models)
-    return next((other for other in others if other.path == touch.path), touch)
 
 
 def paths(git: Git, revision: str, environment: str = "") -> list[str]:

@@ -13,7 +13,7 @@ from flagctl.files import edit
 from flagctl.files.become import become
 from flagctl.files.merge import Conflict, merge
 from flagctl.files.walk import Tree, classify, find
-from flagctl.history import moment, pasts
+from flagctl.history import moment, trails
 from flagctl.history.change import Texts, text_of
 from flagctl.history.travel import CommitTree
 
@@ -80,7 +80,7 @@ def of_flag(project: Project, git: Git, environment: str, key: str, to: str = ""
     Raises UsageError when there was no such flag then.
     """
     head = git.resolve("HEAD")
-    versions = pasts.versions(git, head, environment, key)
+    versions = trails.versions(git, head, environment, key)
     version = _version(versions, to)
     commit = version.commit if version else moment.at(git, to, now).commit
     with CommitTree(git, commit) as tree:
@@ -182,7 +182,7 @@ def gone(error: ProblemsError, subject: str) -> RefusedError | None:
     )
 
 
-def _version(versions: list[pasts.Version], to: str) -> pasts.Version | None:
+def _version(versions: list[trails.Version], to: str) -> trails.Version | None:
     """The version that is meant, None when it is a revision or a date."""
     if not to:
         if len(versions) < 2:

@@ -175,9 +175,9 @@ def _running(git: Git, *arguments: str) -> Iterator[Any]:
 def _tokens(stream: Any) -> Iterator[str]:
     rest = b""
     while block := stream.read1(1 << 16):
-        *whole, rest = (rest + block).split(b"\0")
-        for token in whole:
-            yield token.decode("utf-8", "replace")
+        whole, found, rest = (rest + block).rpartition(b"\0")
+        if found:
+            yield from whole.decode("utf-8", "replace").split("\0")
     if rest.strip():
         yield rest.decode("utf-8", "replace")
 

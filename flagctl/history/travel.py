@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import posixpath
+from collections import Counter
 from typing import TYPE_CHECKING, Any, Self
 
 from flagctl.errors import OutsideError
@@ -106,6 +107,7 @@ class Blobs:
         self._git = git
         self._process: Any = None
         self._ahead: dict[str, bytes] = {}
+        self._left = Counter[str]()
 
     def __enter__(self) -> Self:
         return self
@@ -118,18 +120,22 @@ class Blobs:
     def read(self, name: str) -> bytes:
         """A file's bytes; raises OutsideError when Git does not have them."""
         if name in self._ahead:
-            return self._ahead.pop(name)
+            self._left[name] -= 1
+            return self._ahead[name] if self._left[name] > 0 else self._ahead.pop(name)
         self._ask([name])
         return self._answer(name)
 
     def peek(self, name: str) -> bytes:
         """The same, of a file that will be asked for again."""
         data = self._ahead[name] = self.read(name)
+        self._left[name] += 1
         return data
 
     def fetch(self, names: Iterable[str]) -> None:
-        """Read what will soon be asked for, each once: one after the other, Git and we would wait in turn."""
-        wanted = [name for name in dict.fromkeys(names) if name not in self._ahead]
+        """Read what will soon be asked for, as often as named: one after the other, Git and we would wait in turn."""
+        counts = Counter(names)
+        wanted = [name for name in counts if name not in self._ahead]
+        self._left.update(counts)
         for start in range(0, len(wanted), _AT_ONCE):
             some = wanted[start : start + _AT_ONCE]
             self._ask(some)

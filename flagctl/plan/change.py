@@ -37,6 +37,8 @@ def same(old: object, new: object) -> bool:
     kind = type(old)
     if kind in _PLAIN:
         return kind is type(new) and old == new
+    if kind is tuple and not old and type(new) is tuple:
+        return not new
     return _encode(old) == _encode(new)
 
 
