@@ -365,3 +365,84 @@ def test_the_plan_is_the_one_comment_of_its_pull_request(
     (comment,) = server.comments
     assert "everyone else: off → on 35.000 %" in comment["body"]
     assert flagctl("plan", "--comment", "main", env=env).returncode == 2
+
+
+@pytest.fixture
+def main(clone: Path, git: GitRun) -> Path:
+    """The clone on main, with production protected and development ahead of it."""
+    git(clone, "checkout", "-q", "main")
+    (clone / "flags/flagctl.yaml").write_text(POLICY)
+    for share, environment in (("60", "development"), ("30", "production"), ("40", "production")):
+        file = clone / f"flags/{environment}/wishlist-gallery.yaml"
+        text = file.read_text().partition("  rollout:")[0]
+        file.write_text(f"{text}  rollout: {share}\n")
+        git(clone, "commit", "-qam", "Change")
+    git(clone, "push", "-q", "origin", "main")
+    return clone
+
+
+GALLERY = "flags/production/wishlist-gallery.yaml"
+PROMOTE = ["promote", "wishlist-gallery", "--to", "production", "--take", "source"]
+NEW = ["new", "fresh", "--owner", "growth", "--description", "Fresh.", "--expires", "2099-01-01"]
+
+
+@pytest.mark.parametrize(
+    ("command", "path", "says", "labels"),
+    [
+        (PROMOTE, GALLERY, "rollout: 60", ["production"]),
+        ([*PROMOTE, "--auto-merge"], GALLERY, "rollout: 60", ["production"]),
+        (["rollback", "wishlist-gallery", "-e", "production"], GALLERY, "rollout: 30", ["production"]),
+        (["edit", "wishlist-gallery", "-e", "production"], GALLERY, "rollout: 41", ["production"]),
+        (
+            ["remove", "wishlist-edit", "--yes"],
+            "flags/production/wishlist-edit.yaml",
+            "",
+            ["development", "production"],
+        ),
+        (NEW, "flags/production/fresh.yaml", "description: Fresh.", ["development", "production"]),
+        (
+            ["rename", "wishlist-edit", "changes"],
+            "flags/production/changes.yaml",
+            "description: Edit an item",
+            ["development", "production"],
+        ),
+    ],
+    ids=["promote", "auto-merge", "rollback", "edit", "remove", "new", "rename"],
+)
+def test_every_change_of_a_protected_environment_goes_by_pull_request(
+    flagctl: Callable[..., Any], main: Path, git: GitRun, server: GitHubServer, tmp_path: Path,
+    command: list[str], path: str, says: str, labels: list[str],
+) -> None:  # fmt: skip
+    editor = tmp_path / "editor"
+    editor.write_text("#!/bin/sh\nsed -i 's/rollout: 40/rollout: 41/' \"$1\"\n")
+    editor.chmod(0o755)
+    env = {"GITHUB_TOKEN": TOKEN, "GITHUB_API_URL": server.url, "GITHUB_REPOSITORY": f"{OWNER}/{NAME}"}
+    env["EDITOR"] = str(editor)
+    head = git(main, "rev-parse", "HEAD")
+    # without a token the branch is pushed, and the person told how to go on
+    done = flagctl(*command, "--reason", "tested", env={"EDITOR": str(editor)})
+    assert done.returncode == 0, done.stderr
+    pushed = [name for name in git(server.bare, "branch", "--format=%(refname:short)").split() if "flagctl/" in name]
+    branch = next(name for name in pushed if name.startswith(f"flagctl/{command[0]}/") and name in done.stderr)
+    assert f"next: open https://127.0.0.1/{OWNER}/{NAME}/compare/main...{branch}?expand=1" in done.stderr
+    assert server.pulls == []
+    # with one, each run is the same branch and the same pull request
+    for _ in range(2):
+        done = flagctl(*command, "--reason", "tested", env=env)
+        assert done.returncode == 0, done.stderr
+        assert f"{server.url}/{OWNER}/{NAME}/pull/1" in done.stdout
+    (pull,) = server.pulls
+    assert (pull["base"]["ref"], pull["head"]["ref"]) == ("main", branch)
+    assert (
+        says in git(server.bare, "show", f"{branch}:{path}")
+        if says
+        else path not in git(server.bare, "ls-tree", "-r", "--name-only", branch)
+    )
+    assert "tested" in git(server.bare, "show", "-s", "--format=%(trailers:key=Reason,valueonly)", branch)
+    assert "production" in pull["body"]
+    bodies = {path.rpartition("/")[2]: body for _, path, body in server.seen}
+    assert sorted(bodies["labels"]["labels"]) == sorted(["flags", *labels])
+    assert "sre" in bodies["requested_reviewers"]["team_reviewers"]
+    assert ("graphql" in bodies) == ("--auto-merge" in command)
+    assert (git(main, "rev-parse", "HEAD"), git(main, "status", "--porcelain")) == (head, "")
+    git(server.bare, "branch", "-D", branch)

@@ -53,6 +53,9 @@ Json = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
 DryRun = Annotated[bool, typer.Option("--dry-run", "-n", help="Show what would change; write nothing.")]
 Reason = Annotated[str | None, typer.Option("--reason", "-r", help="Why, for the commit and the log.")]
 Direct = Annotated[bool, typer.Option("--direct", help="Commit right here, also in a protected environment.")]
+OverrideFreeze = Annotated[
+    str | None, typer.Option("--override-freeze", metavar="REASON", help="Do it although the environment is frozen.")
+]
 NoCommit = Annotated[bool, typer.Option("--no-commit", help="Write the file, leave the commit to me.")]
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask for confirmation.")]
 Clock = Annotated[

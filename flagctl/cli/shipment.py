@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -10,7 +11,7 @@ import msgspec
 
 from flagctl.errors import ProblemsError, UsageError
 from flagctl.files.walk import ATTRIBUTES, SETTINGS, classify
-from flagctl.model.repository import Target, require_environment
+from flagctl.model.repository import Target, freezes, refuse_frozen, require_environment
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
@@ -28,7 +29,7 @@ class Shipment(msgspec.Struct, frozen=True):
     """Documents with the stores they go to, and what stays at home.
 
     places: all that settings name, by environment. left_out: paths whose changes nobody committed. unsaid: flags, with
-    their environment, that flagd can't say.
+    their environment, that flagd can't say. frozen: the freezes of environments that are in one.
     """
 
     parcels: list[tuple[Draft, Store]]
@@ -37,26 +38,35 @@ class Shipment(msgspec.Struct, frozen=True):
     unsaid: list[str]
     is_ancestor: Callable[[str, str], bool | None]
     progress: Progress
+    frozen: dict[str, list[str]]
 
     def send(
-        self, *, allow_older: bool, dry_run: bool, share: int | None = None, above: int | None = None
+        self,
+        *,
+        allow_older: bool,
+        dry_run: bool,
+        share: int | None = None,
+        above: int | None = None,
+        override: str | None = None,
     ) -> Iterator[Receipt]:
         """Publish one after the other; what was yielded is done when a later one raises.
 
-        share: as a canary, for so many thousandths of a percent of the instances. above: see `publish`.
+        share: as a canary, for so many thousandths of a percent of the instances. above: see `publish`. override: why
+        frozen environments are published to; without it RefusedError is raised before anything leaves, if anything
+        in one would change.
         """
         from flagctl.publish.canary import start
         from flagctl.publish.floor import floor_of
         from flagctl.publish.publish import publish
 
         known: dict[str, dict[str, int]] = {}
-        for draft, store in self.parcels:
+
+        def one(draft: Draft, store: Store, *, dry_run: bool) -> Receipt:
             name = draft.environment
             options: dict[str, Any] = {"is_ancestor": self.is_ancestor, "elapsed": stopwatch(),
                                        "allow_older": allow_older, "dry_run": dry_run}  # fmt: skip
             if share is not None:
-                yield start(draft, store, share, **options)
-                continue
+                return start(draft, store, share, **options)
             others = [place for place in self.places[name] if place.url != store.url]
             before = known.setdefault(name, {})
             floor = partial(floor_of, others, name, before)
@@ -64,7 +74,16 @@ class Shipment(msgspec.Struct, frozen=True):
                 options |= {"floor": floor, "above": -1 if above is None else above, "report": report}
                 receipt = publish(draft, store, **options)
             before[store.url] = receipt.previous_version or 0
-            yield receipt
+            return receipt
+
+        for draft, store in self.parcels:
+            said = self.frozen.get(draft.environment, [])
+            if said and not override and not dry_run and one(draft, store, dry_run=True).outcome == "planned":
+                refuse_frozen(said, override)
+        for draft, store in self.parcels:
+            receipt = one(draft, store, dry_run=dry_run)
+            over = override if draft.environment in self.frozen and receipt.outcome in ("published", "canary") else None
+            yield msgspec.structs.replace(receipt, override_freeze=over)
 
 
 def stopwatch() -> Callable[[], float]:
@@ -88,11 +107,13 @@ def receipts_of(
     abort: bool,
     above: int | None,
     self_test: bool | None,
+    override_freeze: str | None,
     **options: Any,
 ) -> Iterator[Receipt]:
     """One run of `publish`. Nothing leaves before everything is in order; then one target after the other.
 
     self_test: try the flagd definition out in flagd's engine; None: that of protected environments, if it is there.
+    override_freeze: why frozen environments are published to; to take a canary back needs none.
     """
     from flagctl.publish.canary import share_of
 
@@ -104,7 +125,12 @@ def receipts_of(
     if canary is not None and share is None:
         raise UsageError(f'--canary "{canary}" is no percentage above 0 and below 100', hint="--canary 10%")
     if promote or abort:
-        return settle_canary(project, names, everything, target, promote=promote, signer=signer, now=now, **options)
+        frozen = freezes(names, project.settings(), now) if promote else []
+        _tell_frozen(frozen, override_freeze, warn, dry_run=options["dry_run"])
+        return settle_canary(
+            project, names, everything, target, promote=promote, signer=signer, now=now,
+            override=override_freeze if frozen else None, **options,
+        )  # fmt: skip
     shipment = load(project, revision, names, everything, target, signer=signer, now=now)
     if shipment.left_out:
         warn(f"changed but not committed, so not published: {', '.join(shipment.left_out)}", "git commit, then again")
@@ -113,7 +139,20 @@ def receipts_of(
     try_out(
         project, [draft.document for draft in dict.fromkeys(draft for draft, _ in shipment.parcels)], self_test, warn
     )
-    return shipment.send(share=share, above=above, **options)
+    frozen = [said for name in shipment.frozen for said in shipment.frozen[name]]
+    if override_freeze or options["dry_run"]:
+        _tell_frozen(frozen, override_freeze, warn, dry_run=options["dry_run"])
+    return shipment.send(share=share, above=above, override=(override_freeze or "").strip(), **options)
+
+
+def _tell_frozen(said: list[str], override: str | None, warn: Callable[[str, str], None], *, dry_run: bool) -> None:
+    """Loudly, that what is published falls into a freeze. Raises RefusedError without a reason to."""
+    refuse_frozen([] if dry_run else said, override)
+    for one in said:
+        if dry_run:
+            warn(one, '--override-freeze "REASON" would be needed')
+        else:
+            warn(f"THE FREEZE IS OVERRIDDEN: {one}", f"why: {override}")
 
 
 def try_out(
@@ -153,6 +192,7 @@ def settle_canary(
     promote: bool,
     signer: Callable[[Settings], Sign | None],
     now: float,
+    override: str | None,
     **options: Any,
 ) -> Iterator[Receipt]:
     """Promote or abort the canary of environments, at one target after the other, whatever the commit says now.
@@ -171,8 +211,9 @@ def settle_canary(
     settle = canary.promote if promote else canary.abort
     for name, places in stores.items():
         for store in places:
-            yield settle(store, name, sign=sign, beside=makers(settings, sign), keys=believed(settings), now=now,
-                         is_ancestor=git.is_ancestor, elapsed=stopwatch(), **options)  # fmt: skip
+            done = settle(store, name, sign=sign, beside=makers(settings, sign), keys=believed(settings), now=now,
+                          is_ancestor=git.is_ancestor, elapsed=stopwatch(), **options)  # fmt: skip
+            yield msgspec.structs.replace(done, override_freeze=override)
 
 
 def _require_names(names: Sequence[str], everything: bool) -> None:
@@ -235,7 +276,23 @@ def load(
             parcels += [(draft, store) for store in places]
     left_out = _uncommitted(git, list(stores)) if git.resolve("HEAD") == tree.commit else []
     named = {name: _opened(project, settings.environments[name].targets) for name in stores} if target else stores
-    return Shipment(parcels, named, left_out, _unsaid(problems, stores), git.is_ancestor, project.progress)
+    frozen = _frozen(git, project, settings, tree.commit, stores, now)
+    return Shipment(parcels, named, left_out, _unsaid(problems, stores), git.is_ancestor, project.progress, frozen)
+
+
+def _frozen(
+    git: Git, project: Project, settings: Settings, commit: str, names: Collection[str], now: float
+) -> dict[str, list[str]]:
+    """The freezes of each environment, by the settings of the commit and by those of HEAD, which may be newer."""
+    from flagctl.history.travel import CommitTree
+    from flagctl.project import Project
+
+    known = [settings]
+    if git.resolve("HEAD") != commit:
+        with CommitTree(git, "HEAD") as tree, suppress(ProblemsError):
+            known.append(Project(project.root, past=tree).settings())
+    found = {name: [said for one in known for said in freezes([name], one, now)] for name in names}
+    return {name: list(dict.fromkeys(said)) for name, said in found.items() if said}
 
 
 def stores_of(project: Project, settings: Settings, names: list[str], target: str | None) -> dict[str, list[Store]]:

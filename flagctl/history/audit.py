@@ -64,6 +64,12 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True):
         return "; ".join(dict.fromkeys(said or subjects))
 
     @property
+    def override(self) -> str:
+        """Why it was made although its environment was frozen; "" where it was not."""
+        said = [commit.override for commit in (self.commit, *self.sides[::-1]) if commit.override]
+        return "; ".join(dict.fromkeys(said))
+
+    @property
     def came_by(self) -> str:
         """«#12», «revert of 1f2e3d4c5b», «promoted from staging, #13», or ""."""
         found = [commit.origin for commit in (self.commit, *self.sides[::-1])] + [self.commit.pull]

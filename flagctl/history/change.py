@@ -15,6 +15,7 @@ from flagctl.history.git import Git
 from flagctl.history.git import message as worded
 from flagctl.history.propose import Forge, Proposal, Proposed, branch_name, on_main, propose, remote_of
 from flagctl.history.writer import Writer, alone, write_all
+from flagctl.model.repository import freezes, refuse_frozen
 from flagctl.problems import Problem
 
 if TYPE_CHECKING:
@@ -38,7 +39,7 @@ class Changed(msgspec.Struct, frozen=True, kw_only=True):
 
     diff: unified, "" when everything was so already. commit: its hash, None without one. paths: files
     that are different now. problems: warnings that were not there before. detached: the commit is on no
-    branch. proposed: the branch that it is on instead of the current one.
+    branch. proposed: the branch that it is on instead of the current one. frozen: the freezes that it falls into.
     """
 
     diff: str
@@ -47,6 +48,7 @@ class Changed(msgspec.Struct, frozen=True, kw_only=True):
     problems: tuple[Problem, ...] = ()
     detached: bool = False
     proposed: Proposed | None = None
+    frozen: tuple[str, ...] = ()
 
 
 class Route(msgspec.Struct, frozen=True, kw_only=True):
@@ -109,17 +111,19 @@ def apply(
     before: Mapping[str, str] | None = None,
     route: Route | None = None,
     preview: Preview | None = None,
+    override_freeze: str | None = None,
 ) -> Changed:
     """Make `changes`, all of them or none, and commit exactly these files.
 
     message: the commit's subject; `trailers` and then the reason end it. before: the texts that the
     changes were made from; it is refused when a file says something else by now. route: how it goes in a
     protected environment; None commits it on the current branch. preview: told of both sides before
-    anything is written.
+    anything is written. override_freeze: why it may be made although an environment is frozen.
 
     Raises ProblemsError when the files would have errors that they do not have yet; RefusedError in the
-    middle of a merge and the like, when a file has uncommitted changes, or when a protected environment
-    is changed without a reason; UsageError outside a Git repository. Without `commit` Git is not asked.
+    middle of a merge and the like, when a file has uncommitted changes, when a protected environment
+    is changed without a reason, or a frozen one without one to override that; UsageError outside a Git
+    repository. Without `commit` Git is not asked.
     Whatever is raised, the files are as they were.
     """
     git = Git(project.root) if commit and not dry_run else None
@@ -134,20 +138,27 @@ def apply(
         if git:
             _refuse_unsafe(git, changes, old)
         sides, problems, protected = _check(project, changes, now, protected_reason=bool(reason) or not git)
+        frozen = freezes(_environments(changes), sides[0].settings, now)
+        refuse_frozen([] if dry_run else frozen, override_freeze)
         body = preview(*sides) if preview is not None else ""
-        done = Changed(diff=diff(old, changes), paths=tuple(changes), problems=tuple(problems))
+        done = Changed(diff=diff(old, changes), paths=tuple(changes), problems=tuple(problems), frozen=tuple(frozen))
         if dry_run:
             return done
         if writer is None:
             _write_all_or_none(project.root, changes, old)
             return done
-        said = worded(message, [*trailers, *([("Reason", reason)] if reason else [])])
+        about = [("Override-Freeze", override_freeze if frozen else None), ("Reason", reason)]
+        said = worded(message, [*trailers, *((name, why) for name, why in about if why)])
         if route is not None and protected and _by_branch(writer.git, route):
             body = body or _body(sides, message, reason, now)
-            proposed = _propose(writer.git, changes, said, route, body, sides[0])
+            proposed = _propose(writer.git, changes, said, route, body, sides)
             return msgspec.structs.replace(done, commit=proposed.commit, proposed=proposed)
         made = _commit(writer, changes, old, said)
         return msgspec.structs.replace(done, commit=made, detached=not writer.git.branch())
+
+
+def _environments(changes: Texts) -> list[str]:
+    return list(dict.fromkeys(entry.environment for entry in map(classify, changes) if entry.environment))
 
 
 def _by_branch(git: Git, route: Route) -> bool:
@@ -164,25 +175,25 @@ def _body(sides: tuple[Repository, Repository], message: str, reason: str | None
     return f"{reason}\n\n{comment(planned, LIMIT - len(reason) - 2)}" if reason else comment(planned)
 
 
-def _propose(git: Git, changes: Texts, message: str, route: Route, body: str, before: Repository) -> Proposed:
+def _propose(
+    git: Git, changes: Texts, message: str, route: Route, body: str, sides: tuple[Repository, Repository]
+) -> Proposed:
     from flagctl.plan.approve import reviewers
 
     # A promotion is brought up to date by the next one; of other changes only the same one is the same.
     content = "" if route.kind == "promote" else repr(sorted(changes.items()))
     branch = branch_name(route.kind, route.where, route.keys, f"{route.where} {sorted(route.keys)} {content}")
     asked: dict[str, None] = {}
-    environments: dict[str, None] = {}
     for entry in map(classify, changes):
-        flag = before.environments[entry.environment].flags.get(entry.name) if entry.kind == "flag" else None
-        environments |= dict.fromkeys([entry.environment] if entry.environment else [])
-        owners = [] if flag is None else [flag.owner.team]
-        asked |= dict.fromkeys(reviewers(before.settings, entry.environment, owners))
+        held = [side.environments.get(entry.environment) for side in sides] if entry.kind == "flag" else []
+        owners = [of.flags[entry.name].owner.team for of in held if of is not None and entry.name in of.flags]
+        asked |= dict.fromkeys(reviewers(sides[0].settings, entry.environment, owners[:1]))
     proposal = Proposal(
         branch=branch,
         onto=git.branch() or "main",
         title=message.partition("\n")[0],
         body=body,
-        labels=("flags", *environments),
+        labels=("flags", *_environments(changes)),
         reviewers=tuple(asked),
         auto_merge=route.auto_merge,
     )
@@ -259,7 +270,7 @@ def _check(
 
     reading = project.read()
     environments = reading.repository.settings.environments
-    touched = sorted({classify(path).environment for path in changes} & environments.keys())
+    touched = sorted(environments.keys() & _environments(changes))
     protected = [name for name in touched if environments[name].protected]
     for name in protected:
         if not protected_reason:

@@ -62,7 +62,15 @@ class Commit(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     @property
     def reason(self) -> str:
         """Why, as its trailer says; "" without one."""
-        return "; ".join(" ".join(value.split()) for value in self.trailer("Reason") if value.strip())
+        return self._said("Reason")
+
+    @property
+    def override(self) -> str:
+        """Why it was made in a freeze, as its trailer says; "" without one."""
+        return self._said("Override-Freeze")
+
+    def _said(self, key: str) -> str:
+        return "; ".join(" ".join(value.split()) for value in self.trailer(key) if value.strip())
 
     @property
     def pull(self) -> str:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import msgspec
 
+from flagctl.model import times
+
 
 class When(msgspec.Struct, frozen=True, kw_only=True):
     """Which changes ask for approval: those for which one of these holds; all, where none is given.
@@ -42,6 +44,15 @@ class Freeze(msgspec.Struct, frozen=True, kw_only=True):
     start: int
     end: int
     reason: str
+
+    @property
+    def words(self) -> str:
+        """«frozen until 2027-01-02T00:00:00Z: holidays»."""
+        return f"frozen until {times.text(self.end)}: {self.reason}"
+
+    def covers(self, now: float) -> bool:
+        """Whether it holds at a time."""
+        return self.start <= now < self.end
 
 
 class Team(msgspec.Struct, frozen=True, kw_only=True):

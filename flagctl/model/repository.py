@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from typing import Any, Literal
 
 import msgspec
 
-from flagctl.errors import UsageError
+from flagctl.errors import RefusedError, UsageError
 from flagctl.model.condition import Scalar
 from flagctl.model.flag import Flag, Segment
 from flagctl.model.policy import Approvals, Freeze, Team
@@ -147,3 +147,16 @@ def require_environment(name: str, known: Collection[str]) -> None:
     if name not in known:
         hint = did_you_mean(name, known) or f"there are {', '.join(known)}"
         raise UsageError(f'no environment "{name}"', hint=hint)
+
+
+def freezes(names: Collection[str], settings: Settings, now: float) -> list[str]:
+    """«production is frozen until …: holidays» for each of these environments that is, at a time."""
+    known = settings.environments
+    windows = [(name, window) for name in names if name in known for window in known[name].freezes]
+    return [f"{name} is {window.words}" for name, window in windows if window.covers(now)]
+
+
+def refuse_frozen(said: Sequence[str], override: str | None) -> None:
+    """Raise RefusedError where there is a freeze, as `freezes` says it, and no reason to override it."""
+    if said and not (override or "").strip():
+        raise RefusedError("; ".join(said), hint='--override-freeze "REASON" does it all the same, and is kept')

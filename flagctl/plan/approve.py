@@ -7,7 +7,7 @@ from typing import Literal
 
 import msgspec
 
-from flagctl.model import times, words
+from flagctl.model import words
 from flagctl.model.policy import Approvals, When
 from flagctl.model.repository import EnvironmentSettings, Settings
 from flagctl.plan.change import listed
@@ -49,9 +49,8 @@ def needed(part: EnvironmentPlan, sides: Sides, now: float) -> Iterator[Approval
     if policy is None or not (part.flags or part.segments or _rules_change(before, after, policy)):
         return
     for window in policy.freezes:
-        if window.start <= now < window.end:
-            why = f"frozen until {times.text(window.end)}: {window.reason}"
-            yield Approval(kind="freeze", count=1, why=why)
+        if window.covers(now):
+            yield Approval(kind="freeze", count=1, why=window.words)
     if policy.approvals is None:
         return
     asks = policy.approvals

@@ -33,7 +33,7 @@ class Receipt(msgspec.Struct, frozen=True, kw_only=True):
     previous_version: None when nothing was live.
     caution: what the target can't promise; may be empty. signed_by: the key's name, None for an unsigned one.
     floor: where nothing was live, the highest version of the environment's other targets; else 0. unasked: those of
-    them that could not be asked. seconds: how long it took.
+    them that could not be asked. override_freeze: why it was sent in a freeze. seconds: how long it took.
     """
 
     environment: str
@@ -53,6 +53,7 @@ class Receipt(msgspec.Struct, frozen=True, kw_only=True):
     signed_by: str | None = None
     floor: int = 0
     unasked: tuple[str, ...] = ()
+    override_freeze: str | None = None
 
 
 def changes(before: Mapping[str, Any], after: Mapping[str, Any]) -> Changes:
@@ -99,6 +100,8 @@ def words(receipt: Receipt) -> str:
         lines.append(("signed", f"by {receipt.signed_by}"))
     if receipt.beside:
         lines.append(("beside", ", ".join(receipt.beside)))
+    if receipt.override_freeze:
+        lines.append(("frozen", f"overridden: {receipt.override_freeze}"))
     if receipt.caution:
         lines.append(("caution", receipt.caution))
     if receipt.unasked:

@@ -2,7 +2,7 @@
 
 import typer
 
-from flagctl.cli.options import Direct, DryRun, EnvironmentOption, Key, NoCommit, Reason
+from flagctl.cli.options import Direct, DryRun, EnvironmentOption, Key, NoCommit, OverrideFreeze, Reason
 from flagctl.errors import FlagctlError, ProblemsError
 
 
@@ -12,6 +12,7 @@ def command(
     *,
     environment: EnvironmentOption,
     reason: Reason = None,
+    override_freeze: OverrideFreeze = None,
     no_commit: NoCommit = False,
     direct: Direct = False,
     dry_run: DryRun = False,
@@ -40,7 +41,8 @@ def command(
             changed = apply(
                 project, {path: after}, before={path: before}, message=f"Edit {key} in {environment}",
                 trailers=[("Flag", key), ("Environment", environment)],
-                reason=reason, commit=not no_commit, dry_run=dry_run, now=ctx.obj.now(),
+                reason=reason, override_freeze=override_freeze, commit=not no_commit, dry_run=dry_run,
+                now=ctx.obj.now(),
                 route=None if direct else Route(kind="edit", where=environment, keys=(key,), forge=ctx.obj.forge),
             )  # fmt: skip
         except ProblemsError as error:

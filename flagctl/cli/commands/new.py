@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from flagctl.cli.options import DryRun, Json, NoCommit, Reason, complete_environment
+from flagctl.cli.options import Direct, DryRun, Json, NoCommit, OverrideFreeze, Reason, complete_environment
 
 
 def command(
@@ -26,7 +26,9 @@ def command(
     off_variant: Annotated[str, typer.Option(metavar="NAME", help="Default: the first variant.")] = "",
     expires: Annotated[str, typer.Option(metavar="DATE", help="Or 90d from now.")] = "",
     reason: Reason = None,
+    override_freeze: OverrideFreeze = None,
     no_commit: NoCommit = False,
+    direct: Direct = False,
     dry_run: DryRun = False,
     as_json: Json = False,
 ) -> None:
@@ -34,6 +36,7 @@ def command(
 
     One file in each environment, off until somebody says otherwise; so `set` can turn it on one after
     the other. What is missing is asked for at a terminal. Without --reason the description is the reason.
+    With a protected environment among them, all of it goes by one branch, to be reviewed.
 
     \b
     Examples:
@@ -43,7 +46,7 @@ def command(
     from flagctl.cli.editing import asked
     from flagctl.cli.formats.changes import show
     from flagctl.files.newflag import Draft, added
-    from flagctl.history.change import apply
+    from flagctl.history.change import Route, apply
 
     out, project, now = ctx.obj.out, ctx.obj.writable(), ctx.obj.now()
     repository = project.read().repository
@@ -59,8 +62,10 @@ def command(
     changed = apply(
         project, texts, message=f"New flag {key} in {', '.join(names)}",
         trailers=[("Flag", key), *(("Environment", name) for name in names)],
-        reason=reason or draft.description, commit=not no_commit, dry_run=dry_run, now=now,
+        reason=reason or draft.description, override_freeze=override_freeze, commit=not no_commit, dry_run=dry_run,
+        now=now,
+        route=None if direct else Route(kind="new", where="-".join(names), keys=(key,), forge=ctx.obj.forge),
     )  # fmt: skip
     show(out, changed, what=f"{key} is there already", dry_run=dry_run, as_json=as_json, flag=key, environments=names)
-    if changed.commit:
+    if changed.commit and not changed.proposed:
         out.say(f"next: flagctl set {key} -e {names[0]} --on")

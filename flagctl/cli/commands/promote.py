@@ -4,15 +4,17 @@ from typing import Annotated
 
 import typer
 
-from flagctl.cli.options import Direct, DryRun, Json, NoCommit, Reason, Yes, complete_environment, complete_key
+from flagctl.cli import options
 
 Names = list[str] | None
-_environment = {"autocompletion": complete_environment}
+_environment = {"autocompletion": options.complete_environment}
 
 
 def command(
     ctx: typer.Context,
-    keys: Annotated[Names, typer.Argument(metavar="[KEY]...", help="These flags.", autocompletion=complete_key)] = None,
+    keys: Annotated[
+        Names, typer.Argument(metavar="[KEY]...", help="These flags.", autocompletion=options.complete_key)
+    ] = None,
     *,
     source: Annotated[str, typer.Option("--from", metavar="ENV", help="[default: by settings]", **_environment)] = "",
     target: Annotated[str, typer.Option("--to", metavar="ENV", help="To this environment.", **_environment)] = "",
@@ -22,15 +24,16 @@ def command(
     dependencies: Annotated[bool, typer.Option("--with-dependencies", help="Bring what the target lacks.")] = False,
     disabled: Annotated[bool, typer.Option("--disabled", help="New flags arrive turned off.")] = False,
     force: Annotated[bool, typer.Option("--force", help="Another direction than the settings'.")] = False,
-    yes: Yes = False,
-    reason: Reason = None,
-    no_commit: NoCommit = False,
-    direct: Direct = False,
+    yes: options.Yes = False,
+    reason: options.Reason = None,
+    override_freeze: options.OverrideFreeze = None,
+    no_commit: options.NoCommit = False,
+    direct: options.Direct = False,
     auto_merge: Annotated[
         bool, typer.Option("--auto-merge", help="Ask the forge to merge the pull request once it is approved.")
     ] = False,
-    dry_run: DryRun = False,
-    as_json: Json = False,
+    dry_run: options.DryRun = False,
+    as_json: options.Json = False,
 ) -> None:
     """Make what changed in one environment to the next.
 
@@ -65,7 +68,7 @@ def command(
     preview = Preview(out, found.subject, ctx.obj.now(), quiet=as_json)
     changed = apply(
         project, found.texts, before=found.before, message=found.subject, trailers=found.trailers, reason=reason,
-        commit=not no_commit, dry_run=dry_run, now=preview.now, preview=preview,
+        override_freeze=override_freeze, commit=not no_commit, dry_run=dry_run, now=preview.now, preview=preview,
         route=None if direct else Route(kind="promote", where=f"{one}-{other}", keys=found.flags, always=True,
                                         forge=ctx.obj.forge, auto_merge=auto_merge),
     )  # fmt: skip

@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from flagctl.cli.options import DryRun, Json, complete_environment
+from flagctl.cli.options import DryRun, Json, OverrideFreeze, complete_environment
 
 
 def command(
@@ -26,6 +26,7 @@ def command(
         bool | None,
         typer.Option("--self-test/--no-self-test", help="Ask flagd's engine first. Default: where protected."),
     ] = None,
+    override_freeze: OverrideFreeze = None,
     dry_run: DryRun = False,
     as_json: Json = False,
 ) -> None:
@@ -37,6 +38,7 @@ def command(
     clients that take canaries, by a hash of their instance; any other publish ends it. With --self-test
     flagd's own engine answers first, about contexts made from the flags, and must agree. Versions go on
     from those of the other targets where one was emptied; readers that hold more say so: then --above.
+    In a freeze nothing new is sent without --override-freeze; a canary may always be taken back.
 
     \b
     Examples:
@@ -55,7 +57,7 @@ def command(
         ctx.obj.project(), revision, environments or [], everything, target, warn=out.warn,
         signer=(lambda settings: None) if dry_run else signer_of(ctx.obj), now=ctx.obj.now(),
         self_test=self_test, canary=canary, promote=promote, abort=abort, above=above,
-        allow_older=allow_older, dry_run=dry_run,
+        allow_older=allow_older, override_freeze=override_freeze, dry_run=dry_run,
     )  # fmt: skip
     receipts: list[Receipt] = []
     try:

@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from flagctl.cli.options import Direct, DryRun, Json, Key, NoCommit, Reason, Yes, complete_environment
+from flagctl.cli.options import Direct, DryRun, Json, Key, NoCommit, OverrideFreeze, Reason, Yes, complete_environment
 
 
 def command(
@@ -18,6 +18,7 @@ def command(
     ] = None,
     yes: Yes = False,
     reason: Reason = None,
+    override_freeze: OverrideFreeze = None,
     no_commit: NoCommit = False,
     direct: Direct = False,
     dry_run: DryRun = False,
@@ -46,7 +47,7 @@ def command(
     changed = apply(
         project, texts, message=f"Remove {key} from {', '.join(names)}",
         trailers=[("Flag", key), *(("Environment", name) for name in names)],
-        reason=reason, commit=not no_commit, dry_run=dry_run, now=ctx.obj.now(),
+        reason=reason, override_freeze=override_freeze, commit=not no_commit, dry_run=dry_run, now=ctx.obj.now(),
         route=None if direct else Route(kind="remove", where="-".join(names), keys=(key,), forge=ctx.obj.forge),
     )  # fmt: skip
     show(out, changed, what=f"{key} is not there", dry_run=dry_run, as_json=as_json, flag=key, environments=names)

@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from flagctl.cli.options import DryRun, Json, Key, NoCommit, Reason
+from flagctl.cli.options import Direct, DryRun, Json, Key, NoCommit, OverrideFreeze, Reason
 
 
 def command(
@@ -12,7 +12,9 @@ def command(
     key: Key,
     new: Annotated[str, typer.Argument(help="The key it gets.")],
     reason: Reason = None,
+    override_freeze: OverrideFreeze = None,
     no_commit: NoCommit = False,
+    direct: Direct = False,
     dry_run: DryRun = False,
     as_json: Json = False,
 ) -> None:
@@ -20,7 +22,8 @@ def command(
 
     Its files in every environment and its tests move, in one commit. Nobody gets another variant by it:
     bucketed outcomes keep the old key as their salt. Refused while other flags require it. Services that
-    ask for the old key get their own default from then on.
+    ask for the old key get their own default from then on. With a protected environment among them, all of it
+    goes by one branch, to be reviewed.
 
     \b
     Examples:
@@ -29,7 +32,7 @@ def command(
     """
     from flagctl.cli.formats.changes import show
     from flagctl.files.moves import renamed
-    from flagctl.history.change import apply, text_of
+    from flagctl.history.change import Route, apply, text_of
 
     project = ctx.obj.writable()
     repository = project.read().repository
@@ -39,6 +42,7 @@ def command(
     changed = apply(
         project, texts, before=seen, message=f"Rename {key} to {new}",
         trailers=[("Flag", key), ("Flag", new), *(("Environment", name) for name in names)],
-        reason=reason, commit=not no_commit, dry_run=dry_run, now=ctx.obj.now(),
+        reason=reason, override_freeze=override_freeze, commit=not no_commit, dry_run=dry_run, now=ctx.obj.now(),
+        route=None if direct else Route(kind="rename", where="-".join(names), keys=(key,), forge=ctx.obj.forge),
     )  # fmt: skip
     show(ctx.obj.out, changed, what=f"{key} is its key", dry_run=dry_run, as_json=as_json, flag=key, new=new)

@@ -4,7 +4,17 @@ from typing import Annotated
 
 import typer
 
-from flagctl.cli.options import AnyEnvironment, Direct, DryRun, Json, NoCommit, Reason, Yes, complete_key
+from flagctl.cli.options import (
+    AnyEnvironment,
+    Direct,
+    DryRun,
+    Json,
+    NoCommit,
+    OverrideFreeze,
+    Reason,
+    Yes,
+    complete_key,
+)
 from flagctl.errors import ProblemsError
 
 
@@ -16,6 +26,7 @@ def command(
     undo: Annotated[str, typer.Option(metavar="COMMIT", help="Take back this commit, keep later ones.")] = "",
     yes: Yes = False,
     reason: Reason = None,
+    override_freeze: OverrideFreeze = None,
     no_commit: NoCommit = False,
     direct: Direct = False,
     dry_run: DryRun = False,
@@ -50,7 +61,8 @@ def command(
     try:
         changed = apply(
             project, wanted.texts, before=wanted.before, message=wanted.subject, trailers=wanted.trailers,
-            reason=reason, commit=not no_commit, dry_run=dry_run, now=preview.now, preview=preview,
+            reason=reason, override_freeze=override_freeze, commit=not no_commit, dry_run=dry_run,
+            now=preview.now, preview=preview,
             route=None if direct else Route(kind="rollback", where="-".join(wanted.environments), keys=wanted.flags,
                                             forge=ctx.obj.forge),
         )  # fmt: skip

@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from flagctl.cli.options import Direct, DryRun, EnvironmentOption, Json, Key, NoCommit, Reason
+from flagctl.cli.options import Direct, DryRun, EnvironmentOption, Json, Key, NoCommit, OverrideFreeze, Reason
 
 Users = list[str] | None
 
@@ -27,6 +27,7 @@ def command(
     description: Annotated[str | None, typer.Option(metavar="TEXT", help="What it does.")] = None,
     unset: Annotated[Users, typer.Option(metavar="PATH", help="Remove a field. Repeatable.")] = None,
     reason: Reason = None,
+    override_freeze: OverrideFreeze = None,
     no_commit: NoCommit = False,
     direct: Direct = False,
     dry_run: DryRun = False,
@@ -63,7 +64,7 @@ def command(
     changed = apply(
         project, {path: after}, before={path: before}, message=f"Set {key} in {environment}: {wish.words()}",
         trailers=[("Flag", key), ("Environment", environment)],
-        reason=reason, commit=not no_commit, dry_run=dry_run, now=now,
+        reason=reason, override_freeze=override_freeze, commit=not no_commit, dry_run=dry_run, now=now,
         route=None if direct else Route(kind="set", where=environment, keys=(key,), forge=ctx.obj.forge),
     )  # fmt: skip
     show(ctx.obj.out, changed, what=f"{key} is so in {environment} already", dry_run=dry_run, as_json=as_json,

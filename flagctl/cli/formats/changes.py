@@ -27,6 +27,11 @@ def show(out: Output, changed: Changed, *, what: str, dry_run: bool, as_json: bo
         from flagctl.cli.formats.problems import show_on_stderr
 
         show_on_stderr(out, changed.problems)
+    for said in changed.frozen:
+        if dry_run:
+            out.warn(said, '--override-freeze "REASON" does it all the same, and is kept')
+        else:
+            out.warn(f"THE FREEZE IS OVERRIDDEN: {said}")
     if not changed.diff:
         out.say(f"nothing to change: {what}")
     elif dry_run:
@@ -60,6 +65,7 @@ def _document(changed: Changed, *, dry_run: bool, **about: Any) -> dict[str, Any
         "commit": changed.commit,
         "branch": changed.proposed.branch if changed.proposed else None,
         "pull_request": (changed.proposed.url or None) if changed.proposed else None,
+        "frozen": list(changed.frozen),
         "diff": changed.diff,
         "warnings": [
             {"rule": p.rule, "message": p.message, "file": p.file, "line": p.line, "column": p.column}

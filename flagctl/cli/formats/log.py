@@ -60,7 +60,12 @@ def lines(out: Output, entry: Entry) -> Iterator[str]:
     )
     for said in sentences(entry):
         yield f"    {one_line(said)}"
-    about = [entry.came_by, f"committed by {entry.committer}" if entry.committer else "", signed(entry)]
+    about = [
+        entry.came_by,
+        f"committed by {entry.committer}" if entry.committer else "",
+        f"freeze overridden: {entry.override}" if entry.override else "",
+        signed(entry),
+    ]
     more = ", ".join(word for word in about if word)
     yield out.style(one_line(f"    — {entry.reason}" + (f" ({more})" if more else "")), "dim")
 
@@ -103,6 +108,7 @@ def plain(entry: Entry) -> dict[str, Any]:
         "committer": entry.committer or None,
         "reason": entry.reason,
         "came_by": entry.came_by or None,
+        "override_freeze": entry.override or None,
         "merged": [side.commit for side in entry.sides],
     }  # fmt: skip
     return found | ({"signature": entry.signature} if entry.signature else {})
@@ -141,7 +147,8 @@ def markdown_lines(entries: Iterable[Entry]) -> Iterator[str]:
     yield "|---|---|---|--:|---|---|---|"
     for entry in entries:
         said = "<br>".join(map(escaped, sentences(entry)))
-        why = ", ".join(word for word in (entry.reason, entry.came_by) if word)
+        over = f"freeze overridden: {entry.override}" if entry.override else ""
+        why = ", ".join(word for word in (entry.reason, entry.came_by, over) if word)
         version = str(entry.version) if entry.kind == "flag" else ""
         cells = (times.text(entry.commit.time).replace("T", " ")[:16], subject(entry), entry.environment, version)
         yield f"| {' | '.join(map(escaped, cells))} | {said} | {escaped(entry.author)} | {escaped(why)} |"
