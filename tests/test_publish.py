@@ -423,6 +423,7 @@ def test_a_receipt_in_json() -> None:
                 "caution": "",
                 "share": None,
                 "signed_by": None,
+                "override_freeze": None,
                 "floor": 0,
                 "unasked": [],
                 "seconds": 0.123,
