@@ -73,8 +73,8 @@ def parse_preview(text: str) -> dict[str, str]:
 
     What is no pair is left out: the text may come from a stranger's browser.
     """
-    pairs = (part.strip().partition(":") for part in text.split(","))
-    return {key: variant for key, colon, variant in pairs if key and colon and variant}
+    pairs = ([half.strip() for half in part.partition(":")] for part in text.split(","))
+    return {key: variant for key, _, variant in pairs if key and variant}
 
 
 class Scoped:
