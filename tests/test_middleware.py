@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
+import hmac
+import json
 import subprocess
 import sys
 import threading
+import time
+from base64 import urlsafe_b64encode
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
@@ -15,6 +20,7 @@ from typing import Any
 
 import jwt
 import pytest
+from conftest import SMALL
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from hypothesis import given
@@ -33,6 +39,7 @@ from flagctl.client.previews import Asked, Previews
 from flagctl.client.tokens import TokenError, Tokens
 from flagctl.compile.snapshot import encode
 from flagctl.errors import UsageError
+from flagctl.signing import PrivateKey, public_line
 
 SECRET, OLD = "s" * 32, "o" * 32
 FLAGS = {"gallery": flag(default={"serve": "off"}), "page": arms()}
@@ -320,8 +327,6 @@ def signers() -> Signers:
 
 
 def now() -> int:
-    import time
-
     return int(time.time())
 
 
@@ -336,15 +341,8 @@ def token(key: Any, algorithm: str, kid: str | None = None, **other: Any) -> str
 
 def confused(signers: Signers) -> str:
     """Signed by HMAC with the public key, which everybody has; made by hand, since PyJWT will not."""
-    import hashlib
-    import hmac
-    from base64 import urlsafe_b64encode
-
-    def part(data: bytes) -> bytes:
-        return urlsafe_b64encode(data).rstrip(b"=")
-
-    head = part(encode({"alg": "HS256", "kid": "r1", "typ": "JWT"})) + b"." + part(encode(claims()))
-    return (head + b"." + part(hmac.new(signers.pem, head, hashlib.sha256).digest())).decode()
+    head = f"{part({'alg': 'HS256', 'kid': 'r1', 'typ': 'JWT'})}.{part(claims())}"
+    return f"{head}.{part(hmac.new(signers.pem, head.encode(), hashlib.sha256).digest())}"
 
 
 HS = "h" * 40
@@ -427,6 +425,31 @@ def test_a_shared_secret_is_hs256_and_nothing_else(signers: Signers, make: Calla
         return
     with pytest.raises(TokenError, match=f"^{said}$"):
         tokens.claims(make(signers))
+
+
+PIECES = st.one_of(
+    st.text(max_size=20), st.integers(), st.none(), st.floats(), st.lists(st.text(max_size=3), max_size=2)
+)
+
+
+@given(
+    st.one_of(st.text(max_size=60), st.dictionaries(st.sampled_from(["alg", "kid", "crit", "typ", "b64"]), PIECES)),
+    st.dictionaries(st.sampled_from(["exp", "aud", "iss", "nbf", "iat", "sub", "jti"]), PIECES),
+)
+def test_no_token_of_a_stranger_raises(head: Any, payload: Any) -> None:
+    """Also one that is signed: an identity provider may make odd ones."""
+    tokens = Tokens(secret=HS, audience="shop")
+    given = [head] if isinstance(head, str) else [f"{part(head)}.{part(payload)}.AA"]
+    signed = part({"alg": "HS256"}) + "." + part(payload)
+    given.append(f"{signed}.{part(hmac.new(HS.encode(), signed.encode(), hashlib.sha256).digest())}")
+    for text in given:
+        with pytest.raises(TokenError, match=r"^token-[a-z-]+$"):
+            tokens.claims(text)
+
+
+def part(data: Any) -> str:
+    raw = data if isinstance(data, bytes) else json.dumps(data).encode()
+    return urlsafe_b64encode(raw).rstrip(b"=").decode()
 
 
 @pytest.mark.parametrize(
@@ -519,6 +542,24 @@ def test_without_tokens_or_a_claim_nobody_may(
         assert previews.decide(Asked("flag_gallery=on", "", good, True)).headers == [
             ("X-Flagctl-Preview", "refused protected-environment")
         ]
+
+
+def test_from_settings_to_the_browser(
+    make_repo: Callable[..., Path], flagctl: Any, signers: Signers, tokens: Tokens
+) -> None:
+    key = PrivateKey.new()
+    public = public_line(key.public, "k")
+    settings = f"{{claim: groups, value: release}}\nkeys: [{{name: k, public: {public}}}]\n"
+    root = make_repo({**SMALL, "flags/flagctl.yaml": f"{SMALL['flags/flagctl.yaml']}preview: {settings}"}, name="shop")
+    done = flagctl("publish", "production", cwd=root, env={"FLAGCTL_SIGNING_KEY": key.line()})
+    assert done.returncode == 0, done.stderr
+    source = f"file:{root}/published"
+    with Client(source, "production", public_keys={"k": public}, cache=False) as client:
+        previews = Previews(client, SECRET, tokens=tokens)
+        good, poor = (f"Bearer {token(signers.rsa, 'RS256', 'r1', groups=groups)}" for groups in ("release", "staff"))
+        query = "preview_flags=wishlist-gallery:true"
+        assert previews.decide(Asked(query, "", good, True)).flags == {"wishlist-gallery": "on"}
+        assert previews.decide(Asked(query, "", poor, True)).headers[0][1] == "refused token-claim"
 
 
 def test_without_a_snapshot_nobody_may(tmp_path: Path) -> None:

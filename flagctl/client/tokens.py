@@ -88,7 +88,9 @@ class Tokens:
                     return self._believe(token, key)
                 except jwt.InvalidSignatureError:
                     continue
-        except jwt.PyJWTError as error:
+        except TokenError:
+            raise
+        except Exception as error:  # whatever a library makes of a stranger's text
             raise TokenError(_WORDS.get(type(error).__name__, "token-damaged")) from None
         raise TokenError("token-signature")
 
