@@ -301,6 +301,14 @@ def test_too_many_flags_are_refused_and_what_was_stays(tmp_path: Path) -> None:
         )
 
 
+def test_a_query_of_a_stranger_is_answered_in_few_words(flags: Client) -> None:
+    query = "preview_flags=" + ",".join(f"f{number}:x" for number in range(20_000)) + ",gallery:on"
+    found = Previews(flags, SECRET).decide(Asked(query, "", "", False))
+    assert found.flags == {"gallery": "on"}
+    assert len(found.headers[0][1]) <= 1000
+    assert found.headers[0][1].startswith("active gallery=on; ignored f0=unknown-flag; ignored f1=unknown-flag")
+
+
 # Protected environments
 
 

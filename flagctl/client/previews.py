@@ -107,7 +107,7 @@ class Previews:
         chosen = self._known(flags, said)
         if chosen:
             said.insert(0, "active " + " ".join(f"{key}={variant}" for key, variant in chosen.items()))
-        headers = [(HEADER, _safe("; ".join(said[:_MOST])))] if said else []
+        headers = [(HEADER, _safe("; ".join(said)))] if said else []
         if cookie is not None:
             headers.append(("Set-Cookie", cookie))
         return Decision(chosen, headers, private=bool(chosen) or cookie is not None)
@@ -195,7 +195,7 @@ class Previews:
                 continue
             why = "unknown-variant" if self.client.knows(key) else "unknown-flag"
             note = f"ignored {key if _KEY.fullmatch(key) else '?'}={why}"
-            if note not in said:
+            if len(said) < _MOST and note not in said:  # a query may be long, and whoever wrote it patient
                 said.append(note)
         return chosen
 
