@@ -6,7 +6,9 @@ import csv
 import io
 import json
 import os
+import shutil
 import subprocess
+import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -336,6 +338,96 @@ def test_a_reason_a_merge_and_a_signature_are_asked_for(shares: Repo, flagctl: R
     text = flagctl("log", "--verify").stdout.splitlines()[0]
     assert "production: wishlist-gallery  signature missing" in text
     assert breaches(flagctl, 0, "-e", "development") == []
+
+
+APPROVALS = "protected: true\n    approvals: {required: 2}\n    break_glass: [ada@example.com]"
+BY = "Reviewed-by: Eve <eve@example.com>\n"
+
+
+@pytest.mark.parametrize(
+    ("message", "broken"),
+    [
+        ("Merge branch 'topic'", ["merged without a pull request, and nobody is said to have approved it"]),
+        (f"Merge branch 'topic'\n\n{BY}Approved-by: Max <max@example.com>", []),
+        (f"Merge branch 'topic'\n\n{BY}", ["1 of 2 approvals: Eve <eve@example.com>"]),
+        (
+            f"Merge branch 'topic'\n\n{BY}Approved-by: Bob <bob@example.com>",
+            ["1 of 2 approvals: Eve <eve@example.com>"],
+        ),
+        ("Merge branch 'topic'\n\nReviewed-by: Bob <BOB@example.com>", ["0 of 2 approvals: only by its author"]),
+        ("Merge pull request #7 from x/topic", []),
+        ("Merge branch 'topic'\n\nSee merge request group/flags!7", []),
+    ],
+)
+def test_a_merge_has_the_approvals_that_git_can_see(
+    shares: Repo, flagctl: Run, message: str, broken: list[str]
+) -> None:
+    shares.edit("protected: true", APPROVALS, "Rules\n\nReason: r", "flags/flagctl.yaml")
+    since = ("--since", times.text(shares.clock + 1))
+    branch(shares, "topic", "rollout: 75", "rollout: 76")
+    merge(shares, message, "topic")
+    assert breaches(flagctl, 1 if broken else 0, *since) == ([broken] if broken else [])
+    found = json.loads(flagctl("log", "--verify", "--json", *since).stdout)
+    assert [one["where"] for one in found["approved_elsewhere"]] == [
+        number for number in ("#7", "!7") if number in message
+    ]
+    squashed = shares.edit("rollout: 76", "rollout: 77", "Squashed (#8)\n\nReason: r")
+    assert (
+        json.loads(flagctl("log", "--verify", "--json", *since).stdout)["approved_elsewhere"][0]["commit"] == squashed
+    )
+    shares.edit("rollout: 77", "rollout: 78", "Straight to main\n\nReason: r")
+    assert breaches(flagctl, 1, *since)[0] == ["came by no merge, where approvals are asked for"]
+
+
+@pytest.mark.parametrize(
+    ("author", "new", "broken"),
+    [
+        ("Ada <ada@example.com>", "enabled: false", []),
+        ("Bob <bob@example.com>", "enabled: false", ["killed by bob@example.com, whom break_glass does not name",
+                                                     "came by no merge, where approvals are asked for"]),
+        ("Ada <ada@example.com>", "enabled: false\ntags: [x]", ["says it is a kill, and does more than turn off",
+                                                               "came by no merge, where approvals are asked for"]),
+    ],
+)  # fmt: skip
+def test_a_kill_is_listed_with_who_and_whether_settings_let_them(
+    shares: Repo, flagctl: Run, author: str, new: str, broken: list[str]
+) -> None:
+    shares.edit("protected: true", APPROVALS, "Rules\n\nReason: r", "flags/flagctl.yaml")
+    shares.edit("tags: [wishlist, web]", "enabled: true", "On\n\nReason: r (#3)")
+    since = ("--since", times.text(shares.clock + 1))
+    message = f"Kill it\n\nBreak-Glass: {author.split('<')[1][:-1]}\nReason: it burns"
+    commit = shares.edit("enabled: true", new, message, author=author)
+    assert breaches(flagctl, 1 if broken else 0, *since) == ([broken] if broken else [])
+    kills = json.loads(flagctl("log", "--verify", "--json", *since).stdout)["kills"]
+    assert [(kill["commit"], kill["allowed"]) for kill in kills] == ([] if "tags" in new else [(commit, not broken)])
+    done = flagctl("log", "--verify", *since)
+    if not broken:
+        assert done.stdout.startswith(f"{commit[:10]}  ")
+        assert done.stdout.endswith("killed by ada@example.com, as allowed\n")
+        assert "1 by breaking the glass" in done.stderr
+
+
+def test_gpg_signatures_are_verified(
+    shares: Repo, flagctl: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    home = Path(tempfile.mkdtemp(prefix="gpg", dir="/tmp"))  # the agent's socket wants a short path
+    monkeypatch.setenv("GNUPGHOME", str(home))
+    gpg = ["gpg", "--batch", "--quiet", "--passphrase", "", "--pinentry-mode", "loopback"]
+    try:
+        subprocess.run([*gpg, "--quick-generate-key", "Ada <ada@example.com>", "ed25519", "sign", "never"], check=True)
+        shares.edit("protected: true", "protected: true\n    require_signed: true", "y\n\nReason: r",
+                    "flags/flagctl.yaml")  # fmt: skip
+        since = ("--since", times.text(shares.clock + 1))
+        shares.git("config", "user.signingkey", "ada@example.com")
+        shares.git("config", "commit.gpgsign", "true")
+        shares.edit("rollout: 75", "rollout: 76", "Signed\n\nReason: r")
+        assert breaches(flagctl, 0, *since) == []
+        shares.git("config", "commit.gpgsign", "false")
+        shares.edit("rollout: 76", "rollout: 77", "Not signed\n\nReason: r")
+        assert breaches(flagctl, 1, *since) == [["signature missing"]]
+    finally:
+        subprocess.run(["gpgconf", "--kill", "all"], check=False)
+        shutil.rmtree(home, ignore_errors=True)
 
 
 def test_a_version_needs_an_environment(shares: Repo, flagctl: Run) -> None:

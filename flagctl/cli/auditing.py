@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from flagctl.history.audit import Entry, Wanted
     from flagctl.history.blame import Blamed
     from flagctl.history.git import Git
-    from flagctl.history.verify import Breach
+    from flagctl.history.verify import Judged
     from flagctl.project import Project
 
 _TOGETHER = 50
@@ -23,12 +23,16 @@ _TOGETHER = 50
 
 
 class Asked(msgspec.Struct, frozen=True, kw_only=True):
-    """One flag or ("") everything, which entries, and whether their signatures are verified."""
+    """One flag or ("") everything, which entries, and whether their signatures are verified.
+
+    at_once: nothing is shown before all is there, so that there is a progress bar.
+    """
 
     wanted: Wanted
     key: str = ""
     limit: int | None = None
     signatures: bool = False
+    at_once: bool = False
 
 
 def show(out: Output, project: Project, asked: Asked, format: str) -> None:
@@ -36,7 +40,7 @@ def show(out: Output, project: Project, asked: Asked, format: str) -> None:
     from flagctl.cli.formats import log as shown
     from flagctl.cli.paging import paged
 
-    found = entries(project, asked)
+    found = entries(project, msgspec.structs.replace(asked, at_once=format == "json"))
     if format == "json":
         out.json(shown.document(found))
     elif format == "text":
@@ -67,7 +71,10 @@ def entries(project: Project, asked: Asked) -> Iterator[Entry]:
     if asked.key:
         found = of_flag(git, head.commit, valid(asked.key), asked.wanted.environment)
     else:
-        found = of_everything(git, Ledger(git, head.commit, project.progress))
+        ledger = Ledger(git, head.commit, project.progress)
+        if asked.at_once:
+            ledger.complete()
+        found = of_everything(git, ledger)
     chosen = islice(filter(asked.wanted.takes, found), asked.limit)
     yield from _signed(git, chosen) if asked.signatures else chosen
 
@@ -102,30 +109,30 @@ def _signed(git: Git, found: Iterator[Entry]) -> Iterator[Entry]:
 
 
 def verify(out: Output, project: Project, asked: Asked, *, as_json: bool) -> Exit:
-    """Say what broke a protected environment's rules; NO when something did."""
-    from flagctl.cli.formats import log as shown
+    """Say what broke a protected environment's rules, and who broke the glass; NO when a rule was broken."""
+    from flagctl.cli.formats import judged as shown
     from flagctl.history.audit import Wanted
     from flagctl.history.git import Git
-    from flagctl.history.verify import breaches
+    from flagctl.history.verify import judged
 
     # Settings decide along the way: nothing may be left out before they are followed.
-    every = Asked(wanted=Wanted(everything=True))
-    count, found = breaches(Git(project.root, bare=True), entries(project, every))
-    found = [breach for breach in found if _is_wanted(asked, breach)]
+    every = Asked(wanted=Wanted(everything=True), at_once=True)
+    found = [one for one in judged(Git(project.root, bare=True), entries(project, every)) if _is_wanted(asked, one)]
     if as_json:
-        out.json(shown.breaches_document(count, found))
-    for breach in () if as_json else found:
-        out.data(shown.breach_line(out, breach), styled=True)
-    out.say(f"{count} changes of protected environments, {len(found)} of them not as settings ask")
-    return Exit.NO if found else Exit.DONE
+        out.json(shown.document(found))
+    else:
+        for line in shown.lines(out, found):
+            out.data(line, styled=True)
+    out.say(shown.summary(found))
+    return Exit.NO if any(one.broken for one in found) else Exit.DONE
 
 
-def _is_wanted(asked: Asked, breach: Breach) -> bool:
-    wanted, time = asked.wanted, breach.commit.time
+def _is_wanted(asked: Asked, one: Judged) -> bool:
+    wanted, time = asked.wanted, one.commit.time
     return (
-        wanted.environment in ("", breach.environment)
-        and (not asked.key or asked.key in breach.flags)
+        wanted.environment in ("", one.environment)
+        and (not asked.key or asked.key in one.flags)
         and (wanted.since is None or time >= wanted.since)
         and (wanted.until is None or time <= wanted.until)
-        and wanted.author.lower() in breach.author.lower()
+        and wanted.author.lower() in one.author.lower()
     )

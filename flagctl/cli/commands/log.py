@@ -41,9 +41,15 @@ def command(
 
     One entry for each flag, environment and commit of the first-parent history, in the flag's own words, and
     which version of the flag it made. A merge is told by who wrote what it brought. With KEY, changes of
-    segments and attributes that the flag uses are among them. With --verify: each commit that touched a
-    protected environment and has no reason, came by no merge, or is not signed where settings ask for it;
-    exits with 1 when there is one.
+    segments and attributes that the flag uses are among them. A flag that got another key is another flag,
+    whose past is told under both; a file that moved between folders is the same.
+
+    With --verify: each commit that touched a protected environment and has no reason, came directly where
+    settings ask for approvals or `require_merge`, was merged with fewer approvals than they ask for, or is not
+    signed where `require_signed` asks for it; judged by the settings before it. Kills are listed. Exits with 1
+    when a rule was broken. Approvals given at a forge are not in Git: a pull request's number is believed and
+    counted, Approved-by and Reviewed-by trailers of other merges are read. A message proves nothing by itself;
+    a signature does.
 
     \b
     Examples:

@@ -16,7 +16,6 @@ if TYPE_CHECKING:
 
     from flagctl.cli.output import Output
     from flagctl.history.audit import Entry
-    from flagctl.history.verify import Breach
 
 COLUMNS = (
     "flag_key", "environment", "path", "old_value", "new_value", "changed_by", "changed_at", "reason", "commit",
@@ -163,33 +162,3 @@ def jsonl_lines(entries: Iterable[Entry]) -> Iterator[str]:
     """One JSON document a line."""
     for entry in entries:
         yield json.dumps({"format": "flagctl/log-entry/1"} | plain(entry), ensure_ascii=True)
-
-
-def breach_line(out: Output, breach: Breach) -> str:
-    """One commit that broke a rule, in one line."""
-    when = times.text(breach.commit.time).replace("T", " ")[:16]
-    broken = out.style(", ".join(breach.broken), "red bold")
-    about = one_line(f"{breach.environment}: {', '.join(breach.flags)}")
-    return (
-        f"{out.style(breach.commit.commit[:10], 'yellow')}  {out.style(when, 'dim')}  "
-        f"{out.style(one_line(breach.author), 'cyan')}  {about}  {broken}"
-    )
-
-
-def breaches_document(count: int, breaches: Iterable[Breach]) -> dict[str, Any]:
-    """The JSON document of `log --verify`."""
-    return {
-        "format": "flagctl/log-verify/1",
-        "changes": count,
-        "breaches": [
-            {
-                "commit": breach.commit.commit,
-                "time": times.text(breach.commit.time),
-                "author": breach.author,
-                "environment": breach.environment,
-                "flags": list(breach.flags),
-                "broken": list(breach.broken),
-            }
-            for breach in breaches
-        ],
-    }
