@@ -30,6 +30,7 @@ def test_json_names_its_format(flagctl: Callable[..., Any]) -> None:
         "format": "flagctl/eval/1",
         "environment": "production",
         "at": "2026-12-01T00:00:00Z",
+        "version": 1,
         "flag": "wishlist-gallery",
         "value": True,
         "variant": "on",
@@ -49,7 +50,7 @@ def test_the_user_is_the_targeting_key(flagctl: Callable[..., Any]) -> None:
 
 def test_every_step_is_explained_with_file_and_line(repo: Path, flagctl: Callable[..., Any]) -> None:
     done = flagctl("eval", "wishlist-edit", "-e", "production", "--user", "ada", "--explain")
-    lines = [line.split(maxsplit=1) for line in done.stdout.splitlines()[4:]]
+    lines = [line.split(maxsplit=1) for line in done.stdout.splitlines()[5:]]
     text = (repo / GALLERY).read_text().splitlines()
     told = {said: place for place, said in lines}
     for said, file_line in [

@@ -7,10 +7,11 @@ import io
 import json
 import os
 import pty
+import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import nullcontext
+from contextlib import nullcontext, suppress
 from pathlib import Path
 from typing import Any
 
@@ -315,6 +316,14 @@ def test_segments_are_followed_from_where_they_were_last_looked_at(people: Repo,
     assert causes() == [("segment eu", "country lost DE"), ("segment eu", "country gained FR")]
 
 
+def test_a_flag_that_could_never_be_read_has_no_version(people: Repo, flagctl: Run) -> None:
+    people.write("flags/production/odd.yaml", "rolout: 25\n")
+    done = flagctl("show", "odd", "-e", "production", "--version", "1")
+    assert done.returncode == 2
+    assert "odd could never be read in production" in done.stderr
+    assert said(people.told("odd")) == [(0, "unreadable")]
+
+
 def test_a_shallow_clone_says_what_to_do(people: Repo, flagctl: Run, tmp_path: Path, git: GitRun) -> None:
     people.edit("rollout: 25", "rollout: 30")
     git(tmp_path, "clone", "-q", "--depth=1", f"file://{people.root}", "shallow")
@@ -492,3 +501,40 @@ def test_a_closed_pipe_and_a_pager(people: Repo) -> None:
     paged = (people.root / "paged").read_text().splitlines()
     assert paged[1] == "done"
     assert "wishlist-gallery v" in paged[0]
+
+
+def test_ctrl_c_while_a_pager_shows_is_the_pagers(people: Repo) -> None:
+    for fifo in ("ready", "go"):
+        os.mkfifo(people.root / fifo)
+    pager = "trap '' INT; echo up > ready; read word < go; cat > paged; echo $word >> paged"
+    ours, theirs = pty.openpty()
+    environ = os.environ | {"PAGER": pager, "TERM": "xterm"}
+    command = [sys.executable, "-m", "flagctl", "log"]
+    with subprocess.Popen(
+        command, cwd=people.root, stdin=theirs, stdout=theirs, stderr=theirs, env=environ, start_new_session=True
+    ) as process:
+        os.close(theirs)
+        (people.root / "ready").read_text()
+        os.killpg(process.pid, signal.SIGINT)
+        with pytest.raises(subprocess.TimeoutExpired):
+            process.wait(0.3)
+        (people.root / "go").write_text("end\n")
+        # Whether it had written all by then decides between done and interrupted.
+        assert process.wait(60) in (0, 130)
+    assert (people.root / "paged").read_text().endswith("end\n")
+    os.set_blocking(ours, False)
+    with suppress(BlockingIOError, OSError):
+        assert b"Traceback" not in os.read(ours, 1 << 16)
+    os.close(ours)
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [["log"], ["log", KEY], ["log", "--csv"], ["log", "--json"], ["history", "export", "--format", "jsonl"]],
+)
+def test_a_full_disk_is_told(people: Repo, arguments: list[str]) -> None:
+    command = [sys.executable, "-m", "flagctl", *arguments]
+    with Path("/dev/full").open("wb") as full:
+        done = subprocess.run(command, cwd=people.root, stdout=full, stderr=subprocess.PIPE, text=True, check=False)
+    assert done.returncode == 4
+    assert done.stderr == "error: can't write the output: No space left on device\n"

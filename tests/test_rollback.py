@@ -299,3 +299,20 @@ def test_a_rollback_restores_everybodys_assignment_exactly(
         return
     back(repo, undo="HEAD")
     assert answers(repo) == seen[-1]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (["set", "wishlist-gallery", "-e", "production", "--rollout", "30"], True),
+        (["remove", "wishlist-edit", "-e", "production", "--yes"], True),
+        (["set", "wishlist-gallery", "-e", "development", "--rollout", "30"], False),
+    ],
+)
+def test_without_a_remote_a_protected_change_says_that_it_is_committed_here(
+    repo: Path, git: GitRun, flagctl: Run, arguments: list[str], told: bool
+) -> None:
+    done = flagctl(*arguments, "--reason", "r")
+    assert done.returncode == 0, done.stderr
+    assert git(repo, "log", "--oneline").count("\n") == 2
+    assert ("there is no remote where others could review it" in done.stderr) is told

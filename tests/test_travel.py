@@ -14,8 +14,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from conftest import SMALL
+from openfeature import api
+from openfeature.evaluation_context import EvaluationContext
 from test_log import FLAG, KEY, OTHER, SEGMENT, Repo, branch, merge
 
+from flagctl.client import Client
+from flagctl.client.provider import FlagctlProvider
 from flagctl.errors import UsageError
 from flagctl.history.moment import moment
 from flagctl.model import times
@@ -158,6 +163,21 @@ def test_every_reading_command_travels(shares: Repo, flagctl: Run, git: GitRun, 
     assert default(flagctl, "--at", "@v2", cwd=bare) == 50
 
 
+def answered(target: Path) -> set[int]:
+    """The flag's version as applications are told it: by our client, OpenFeature's SDK and flagd's definition."""
+    with Client(f"file:{target}", "production", cache=False) as client:
+        mine = client.details(KEY, user="ada").version
+    api.set_provider_and_wait(FlagctlProvider(f"file:{target}", "production", cache=False))
+    try:
+        details = api.get_client().get_boolean_details(KEY, False, EvaluationContext("ada"))
+    finally:
+        api.shutdown()
+        api.clear_providers()
+    flagd = json.loads((target / "production/flagd.json").read_text())["flags"][KEY]["metadata"]["version"]
+    assert mine is not None
+    return {mine, int(details.flag_metadata["version"]), int(flagd)}
+
+
 def test_versions_agree_wherever_they_are_told(shares: Repo, flagctl: Run) -> None:
     def told() -> set[Any]:
         listed = json.loads(flagctl("list", KEY, "--json").stdout)["flags"][0]["environments"]["production"]
@@ -172,6 +192,13 @@ def test_versions_agree_wherever_they_are_told(shares: Repo, flagctl: Run) -> No
             assert flagctl("publish", "production", "--target", "file:out").returncode == 0
             live = json.loads((shares.root / "out/production/snapshot.json").read_text())
             found.add(live["flags"][KEY]["metadata"]["version"])
+            found |= answered(shares.root / "out")
+        for more in ([], ["--at", "HEAD"]):
+            asked = ("eval", KEY, "-e", "production", "--user", "ada", *more)
+            found.add(json.loads(flagctl(*asked, "--json").stdout)["version"])
+            assert "version" not in flagctl(*asked).stdout
+            explained = flagctl(*asked, "--explain").stdout
+            found.add(int(explained.partition("version  v")[2].split("\n")[0].rstrip("+")))
         return found
 
     assert told() == {3}
@@ -428,6 +455,21 @@ def test_gpg_signatures_are_verified(
     finally:
         subprocess.run(["gpgconf", "--kill", "all"], check=False)
         shutil.rmtree(home, ignore_errors=True)
+
+
+def test_a_bare_repository_with_flags_in_a_folder_says_what_to_do(tmp_path: Path, git: GitRun, flagctl: Run) -> None:
+    git(tmp_path, "init", "-q", "-b", "main", "mono")
+    for path, text in SMALL.items():
+        (tmp_path / "mono/apps/shop" / path).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / "mono/apps/shop" / path).write_text(text)
+    git(tmp_path / "mono", "add", "-A")
+    git(tmp_path / "mono", "commit", "-q", "-m", "Start")
+    git(tmp_path, "clone", "-q", "--bare", "mono", "bare.git")
+    done = flagctl("-C", "bare.git", "log", cwd=tmp_path)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "stand in apps/shop" in done.stderr
+    git(tmp_path, "-C", "bare.git", "worktree", "add", "-q", "--detach", str(tmp_path / "flags"))
+    assert KEY in flagctl("-C", str(tmp_path / "flags/apps/shop"), "log", cwd=tmp_path).stdout
 
 
 def test_a_version_needs_an_environment(shares: Repo, flagctl: Run) -> None:

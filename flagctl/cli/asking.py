@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from flagctl.cli.versions import Versions, of_flag
 from flagctl.errors import OutsideError, ProblemsError, UsageError
 from flagctl.files.walk import ATTRIBUTES, SETTINGS, classify
 from flagctl.model.repository import require_environment
@@ -54,12 +55,13 @@ class Question(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Asked(msgspec.Struct, frozen=True, kw_only=True):
-    """Every answer, and what was odd about the question."""
+    """Every answer, and what was odd about the question. versions: of the flag, where they were looked up."""
 
     environment: str
     now: float
     answers: list[Answer]
     warnings: list[tuple[str, str]]
+    versions: Versions = Versions()
 
     @property
     def failed(self) -> bool:
@@ -67,8 +69,8 @@ class Asked(msgspec.Struct, frozen=True, kw_only=True):
         return any(answer.resolution.reason == "ERROR" for answer in self.answers)
 
 
-def ask(project: Project, environment: str, key: str | None, question: Question) -> Asked:
-    """Ask one flag, or (None) every flag of an environment.
+def ask(project: Project, environment: str, key: str | None, question: Question, *, versioned: bool = False) -> Asked:
+    """Ask one flag, or (None) every flag of an environment. versioned: look up the version of the one, in Git.
 
     Raises UsageError for what there is not or what can't be read as typed, ProblemsError when files in
     question have errors.
@@ -92,7 +94,10 @@ def ask(project: Project, environment: str, key: str | None, question: Question)
         found = evaluator.evaluate(name, context, question.now, preview=preview, trace=trace)
         lines = None if trace is None else [_placed(reading, held, step) for step in trace.steps]
         answers.append(Answer(name, found, lines))
-    return Asked(environment=environment, now=question.now, answers=answers, warnings=warnings + more)
+    versions = of_flag(project, environment, key) if versioned and key is not None else Versions()
+    return Asked(
+        environment=environment, now=question.now, answers=answers, warnings=warnings + more, versions=versions
+    )
 
 
 def base(question: Question) -> dict[str, Any]:

@@ -48,7 +48,10 @@ def _of_version(git: Git, key: str, environment: str, number: int) -> At:
 
 
 def in_bare(folder: Path, progress: Progress) -> Project | None:
-    """The flags of a bare repository, as they are at its HEAD; None when `folder` is none, or holds no flags."""
+    """The flags of a bare repository, as they are at its HEAD; None when `folder` is none, or holds no flags.
+
+    Raises UsageError where they stand in one of its folders.
+    """
     from flagctl.history.git import Git
     from flagctl.history.travel import CommitTree
     from flagctl.project import SETTINGS, Project
@@ -60,4 +63,14 @@ def in_bare(folder: Path, progress: Progress) -> Project | None:
     if head is None or not git.bare:
         return None
     tree = CommitTree(git, head.commit, resolved=True)
-    return Project(folder, progress, tree) if SETTINGS in tree.paths() else None
+    if SETTINGS in tree.paths():
+        return Project(folder, progress, tree)
+    names = git.read("ls-tree", "-r", "-z", "--name-only", head.commit).split("\0")
+    for name in names:
+        if name.endswith(f"/{SETTINGS}"):
+            below = name.removesuffix(f"/{SETTINGS}")
+            raise UsageError(
+                f"the flags of this repository stand in {below}, where only a work tree shows them",
+                hint=f"git -C {folder} worktree add --detach /tmp/flags, then flagctl -C /tmp/flags/{below}",
+            )
+    return None

@@ -52,6 +52,26 @@ def of_project(project: Project) -> Versions:
         return Versions()
 
 
+def of_flag(project: Project, environment: str, key: str) -> Versions:
+    """The version of one flag, for which its own history is enough; none as above."""
+    from flagctl.errors import FlagctlError
+    from flagctl.history.git import Git
+    from flagctl.history.trails import versions
+    from flagctl.history.travel import CommitTree
+
+    try:
+        git = Git(project.root, bare=True)
+        commit = project.past.commit if isinstance(project.past, CommitTree) else git.resolve("HEAD")
+        numbers = {(environment, key): versions(git, commit, environment, key)[-1].number}
+        if isinstance(project.past, CommitTree):
+            return Versions(numbers)
+        changed = git.read("diff-index", "--name-only", "-z", "--relative", "HEAD", "--", f"flags/{environment}")
+        entries = [classify(path) for path in changed.split("\0") if path]
+        return Versions(numbers, frozenset((entry.environment, entry.name) for entry in entries))
+    except FlagctlError:
+        return Versions()
+
+
 def of_commit(project: Project, git: Git, commit: str) -> _Numbers:
     """The versions at a commit; none in a shallow clone, which can't know them."""
     from flagctl.errors import RefusedError

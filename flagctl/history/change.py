@@ -39,7 +39,8 @@ class Changed(msgspec.Struct, frozen=True, kw_only=True):
 
     diff: unified, "" when everything was so already. commit: its hash, None without one. paths: files
     that are different now. problems: warnings that were not there before. detached: the commit is on no
-    branch. proposed: the branch that it is on instead of the current one. frozen: the freezes that it falls into.
+    branch. unreviewed: of a protected environment, and on the current branch because there is no remote. proposed: the
+    branch that it is on instead. frozen: the freezes that it falls into.
     """
 
     diff: str
@@ -47,6 +48,7 @@ class Changed(msgspec.Struct, frozen=True, kw_only=True):
     commit: str | None = None
     problems: tuple[Problem, ...] = ()
     detached: bool = False
+    unreviewed: bool = False
     proposed: Proposed | None = None
     frozen: tuple[str, ...] = ()
 
@@ -154,7 +156,8 @@ def apply(
             proposed = _propose(writer.git, changes, said, route, body, sides)
             return msgspec.structs.replace(done, commit=proposed.commit, proposed=proposed)
         made = _commit(writer, changes, old, said)
-        return msgspec.structs.replace(done, commit=made, detached=not writer.git.branch())
+        unreviewed = route is not None and protected and not remote_of(writer.git)
+        return msgspec.structs.replace(done, commit=made, detached=not writer.git.branch(), unreviewed=unreviewed)
 
 
 def _environments(changes: Texts) -> list[str]:

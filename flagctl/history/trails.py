@@ -86,6 +86,8 @@ def versions(git: Git, revision: str, environment: str, key: str) -> list[Versio
         for commit, row in reversed(lineage(git, revision, path, Models(blobs))):
             if row.meaning:
                 found.append(Version(row.version, commit.commit, commit.time, row.path, row.new))
+    if not found:
+        raise UsageError(f"{key} could never be read in {environment}", hint="flagctl check says why")
     return found
 
 

@@ -40,7 +40,7 @@ def command(
 ) -> Exit:
     """Answer as a service would, and explain why.
 
-    With --at the flags are those of then, and so is the clock: a ramp or a schedule answers as it did.
+    With --at the flags and the clock are those of then. --explain and --json tell the flag's version, too.
 
     \b
     Examples:
@@ -68,7 +68,7 @@ def command(
         done = batching.batch(project, environment, key, question, wanted)
         answers.batch(session.out, done, as_json=as_json)
         return Exit.DONE
-    asked = asking.ask(project, environment, key, question)
+    asked = asking.ask(project, environment, key, question, versioned=explain or as_json)
     for warning, hint in asked.warnings:
         session.out.warn(warning, hint)
     if as_json:
@@ -76,5 +76,5 @@ def command(
     elif everything:
         answers.every(session.out, asked)
     else:
-        answers.one(session.out, asked.answers[0])
+        answers.one(session.out, asked.answers[0], asked.versions.text(environment, key or ""))
     return Exit.NO if asked.failed else Exit.DONE

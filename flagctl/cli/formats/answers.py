@@ -16,12 +16,14 @@ if TYPE_CHECKING:
 _WIDEST = 60
 
 
-def one(out: Output, answer: Answer) -> None:
+def one(out: Output, answer: Answer, version: str = "") -> None:
     """Value, variant and reason, and below them the steps, each behind its place."""
     found = answer.resolution
     out.data(f"value    {_json(found.value)}")
     out.data(f"variant  {found.variant or '-'}")
     out.data(f"reason   {found.reason}{f', rule {found.rule}' if found.rule else ''}")
+    if version:
+        out.data(f"version  {version}")
     if found.error_code:
         out.data(f"error    {found.error_code}: {found.error_message}")
     if answer.lines:
@@ -45,7 +47,8 @@ def every(out: Output, asked: Asked) -> None:
 def one_document(asked: Asked) -> dict[str, Any]:
     """The JSON document of a single answer."""
     answer = asked.answers[0]
-    return _head("flagctl/eval/1", asked) | {"flag": answer.flag} | _fields(answer)
+    version = asked.versions.numbers.get((asked.environment, answer.flag))
+    return _head("flagctl/eval/1", asked) | {"flag": answer.flag, "version": version} | _fields(answer)
 
 
 def every_document(asked: Asked) -> dict[str, Any]:

@@ -42,6 +42,10 @@ def show(out: Output, changed: Changed, *, what: str, dry_run: bool, as_json: bo
         out.say(f"written, not committed: {', '.join(changed.paths)}")
     else:
         out.say(f"committed {changed.commit[:10]}")
+    if changed.unreviewed:
+        out.say(
+            "the environment is protected; there is no remote where others could review it, so it is committed here"
+        )
     if changed.detached:
         out.warn("HEAD is on no branch, so the commit is on none", f"git branch NAME {(changed.commit or '')[:10]}")
 
