@@ -25,7 +25,7 @@ def start(place: Place, *arguments: object) -> subprocess.Popen[str]:
 
 
 def output_of(process: subprocess.Popen[str]) -> list[str]:
-    stdout, stderr = process.communicate(timeout=600)
+    stdout, stderr = process.communicate(timeout=3600 if FULL else 600)
     assert process.returncode == 0, stderr
     return stdout.splitlines()
 

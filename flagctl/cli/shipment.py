@@ -241,6 +241,7 @@ def load(
     from flagctl.check.select import errors_of
     from flagctl.cli.versions import of_commit
     from flagctl.compile.snapshot import snapshot
+    from flagctl.files.cache import place
     from flagctl.history.git import Git
     from flagctl.history.travel import CommitTree
     from flagctl.model import times
@@ -272,7 +273,8 @@ def load(
                 commit_time=commit_time,
                 versions={key: number for (where, key), number in numbers.items() if where == name},
             )
-            draft = Draft(document, sign=sign, beside=makers(settings, sign))
+            memory = place(project.root, f".{name}.flagd")
+            draft = Draft(document, sign=sign, beside=makers(settings, sign, memory))
             parcels += [(draft, store) for store in places]
     left_out = _uncommitted(git, list(stores)) if git.resolve("HEAD") == tree.commit else []
     named = {name: _opened(project, settings.environments[name].targets) for name in stores} if target else stores

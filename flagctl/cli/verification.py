@@ -58,7 +58,8 @@ def verify_all(project: Project, source: str | None, environment: str | None, *,
 
 def _target(store: Reader, environment: str, settings: Settings, common: dict[str, Any]) -> Iterator[Verified]:
     """The live snapshot of an environment, what stands beside it, and a canary that counts."""
-    from flagctl.publish.draft import FLAGD, FlagdMaker, audience_key
+    from flagctl.publish.draft import FLAGD, audience_key
+    from flagctl.publish.flagd import FlagdMaker
     from flagctl.publish.live import canary_key, live_key, newest_live, read_canary
     from flagctl.publish.verify import Verified, compare_beside, examine
 

@@ -226,21 +226,34 @@ def measure(logic: Logic, known: dict[int, tuple[int, int]]) -> tuple[int, int]:
 
     known: those of what was measured before, by its `id`; it must stay alive meanwhile.
     """
-    if isinstance(logic, str):
-        return len(encode_basestring(logic).encode()), 0
     if not isinstance(logic, (dict, list)):
-        return 4 if logic is None or logic is True else 5 if logic is False else len(repr(logic)), 0
+        return _width(logic), 0
     found = known.get(id(logic))
-    if found is None:
-        if isinstance(logic, dict):
-            ((operator, arguments),) = logic.items()
-            size, depth = measure(arguments, known)
-            found = size + len(operator) + 5, depth + 1
+    if found is not None:
+        return found
+    size = depth = deepest = 0
+    members: Any = logic
+    if isinstance(logic, dict):
+        ((operator, members),) = logic.items()
+        size, depth = len(operator) + 5, 1
+    if isinstance(members, list):
+        size += 1 + max(len(members), 1)
+    else:
+        members = (members,)
+    for member in members:
+        if type(member) is dict or type(member) is list:
+            inner, deep = known.get(id(member)) or measure(member, known)
+            size += inner
+            if deep > deepest:
+                deepest = deep
         else:
-            sizes = [measure(member, known) for member in logic]
-            found = (
-                1 + max(len(sizes), 1) + sum(size for size, _ in sizes),
-                max((depth for _, depth in sizes), default=0),
-            )
-        known[id(logic)] = found
+            size += _width(member)
+    found = known[id(logic)] = size, depth + deepest
     return found
+
+
+def _width(leaf: Any) -> int:
+    """Bytes of text, a number, true, false or null."""
+    if isinstance(leaf, str):
+        return len(encode_basestring(leaf).encode())
+    return 4 if leaf is None or leaf is True else 5 if leaf is False else len(repr(leaf))

@@ -6,10 +6,14 @@ that the guards answer, engine by engine, stand in docs/decisions/0013.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import lru_cache
 from typing import Any
 
 Logic = Any
-"""A JSONLogic expression, plain JSON. `True` and `False` are conditions known beforehand."""
+"""A JSONLogic expression, plain JSON, never changed once made: parts are shared. `True` and `False` are conditions
+known beforehand."""
+Guard = Callable[[Logic], Logic]
 
 NOW: Logic = {"var": "$flagd.timestamp"}
 """Whole seconds since the Unix epoch, as each engine injects them."""
@@ -22,6 +26,18 @@ _FLAT = 8
 _TOO_MANY = range(_FLAT + 1)
 
 
+def shared(make: Guard) -> Guard:
+    """The guard, made once for each attribute: the same few are asked in thousands of flags."""
+    known = lru_cache(maxsize=1000)(lambda name: make(var(name)))
+
+    def guard(value: Logic) -> Logic:
+        return known(value["var"])
+
+    guard.__doc__ = make.__doc__
+    return guard
+
+
+@lru_cache(maxsize=1000)
 def var(name: str) -> Logic:
     """An attribute's value, null where there is none; dots walk into objects."""
     return {"var": name}
@@ -78,6 +94,7 @@ def choose(cases: list[tuple[Logic, Logic]], otherwise: Logic) -> Logic:
     return {"if": found} if len(found) > 1 else found[0]
 
 
+@lru_cache(maxsize=1000)
 def walked(name: str) -> Logic:
     """Holds where the parents of a dotted name are no empty text, zero or false.
 
@@ -88,22 +105,26 @@ def walked(name: str) -> Logic:
     return both(*({"!==": [parent, empty]} for parent in parents for empty in ("", 0, False)))
 
 
+@shared
 def is_given(value: Logic) -> Logic:
     """It is not null."""
     return {"!==": [value, None]}
 
 
+@shared
 def is_text(value: Logic) -> Logic:
     """It is text. Every engine's `ends_with` wants text and answers false or null for anything else."""
     return both(is_given(value), {"ends_with": [value, ""]})
 
 
+@shared
 def is_number(value: Logic) -> Logic:
     """It is a number: written out it begins with a digit or a minus, and it is neither text nor a list of such."""
     written = {"cat": [value]}
     return both(is_given(value), {"<": [written, ":"]}, {"!==": [value, written]}, {"in": [value, {"merge": [value]}]})
 
 
+@shared
 def is_boolean(value: Logic) -> Logic:
     """It is true or false."""
     return both(
@@ -112,6 +133,7 @@ def is_boolean(value: Logic) -> Logic:
     )
 
 
+@shared
 def is_list(value: Logic) -> Logic:
     """It is a list. `merge` makes a list of anything else, which then holds it; no list holds itself."""
     return both(is_given(value), negate({"in": [value, {"merge": [value]}]}))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Any
 
 from flagctl.compile.flagd_logic import (
@@ -43,6 +44,7 @@ def _hashed(bucketing: str, salt: str, value: Logic) -> Logic:
     return {"cat": [_WHICH_ENGINE, {"substr": [{"cat": [prefix, value, dots]}, 0, _PADDED]}]}
 
 
+@lru_cache(maxsize=1000)
 def has_bucket(name: str, declared: str) -> Logic:
     """A person has a value that can be bucketed: text that is not empty, or an integer.
 

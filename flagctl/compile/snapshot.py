@@ -90,7 +90,7 @@ def encode_value(value: Any) -> bytes:
     return text.encode()
 
 
-def join(parts: Mapping[str, bytes]) -> bytes:
+def join(parts: Mapping[str, bytes | memoryview]) -> bytes:
     """The canonical bytes of a document whose fields are canonical bytes already."""
     return b"{" + b",".join(encode_value(name) + b":" + parts[name] for name in sorted(parts)) + b"}"
 

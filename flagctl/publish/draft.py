@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-import gc
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 
 from flagctl.compile.audience import subset
-from flagctl.compile.flagd import definition
 from flagctl.compile.snapshot import content, encode_value, join
+from flagctl.publish.flagd import FlagdMaker
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from flagctl.model.repository import Audience, Settings
 
 Maker = Callable[[dict[str, Any]], bytes]
@@ -83,8 +83,11 @@ def audience_key(name: str) -> str:
     return f"{name}/snapshot.json"
 
 
-def makers(settings: Settings, sign: Sign | None) -> dict[str, Maker]:
-    """What stands beside a snapshot: the parts for audiences, under the version of the whole, each signed itself."""
+def makers(settings: Settings, sign: Sign | None, memory: Path | None = None) -> dict[str, Maker]:
+    """What stands beside a snapshot: the parts for audiences, under the version of the whole, each signed itself.
+
+    memory: where compiled flags of the flagd definition are kept for the next publish, None for nowhere.
+    """
 
     def maker(audience: Audience) -> Maker:
         def make(document: dict[str, Any]) -> bytes:
@@ -93,38 +96,6 @@ def makers(settings: Settings, sign: Sign | None) -> dict[str, Maker]:
         return make
 
     return {
-        FLAGD: FlagdMaker(),
+        FLAGD: FlagdMaker(memory),
         **{audience_key(audience.name): maker(audience) for audience in settings.audiences.values()},
     }
-
-
-class FlagdMaker:
-    """Makes the flagd flag definition of a snapshot, without what flagd can't say.
-
-    Its flags are made once for the same flags: another target may be at another version, which only metadata say.
-    """
-
-    def __init__(self) -> None:
-        self._flags: Any = None
-        self._made = b""
-
-    def __call__(self, document: dict[str, Any]) -> bytes:
-        """The bytes."""
-        if self._flags is not document["flags"]:
-            with _collector_off():
-                self._made = encode_value(definition(document).document["flags"])
-            self._flags = document["flags"]
-        rest = definition({**document, "flags": {}}).document
-        return join({name: encode_value(part) for name, part in rest.items()} | {"flags": self._made})
-
-
-@contextmanager
-def _collector_off() -> Iterator[None]:
-    """Looking for cycles among a million new objects that make none takes longer than making them."""
-    was_on = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if was_on:
-            gc.enable()
