@@ -13,6 +13,7 @@ from servers import Place, free_port, redis_server
 from flagctl.errors import OutsideError
 from flagctl.stores import open_store
 from flagctl.stores.base import UNCHANGED, LostRaceError, Release
+from flagctl.stores.packing import pack, pack_ahead, unpack
 
 LIVE = "production/snapshot.json"
 BESIDE = "production/flagd.json"
@@ -130,6 +131,17 @@ def test_an_object_that_serves_a_while_sees_what_others_write(make_place: Callab
         found = store.get(LIVE)
         store.swap(LIVE, b"%d" % number, found.token if found else None)
         assert other.get(LIVE).data == b"%d" % number
+
+
+@pytest.mark.parametrize("cut", [0, 1, 40_000, 140_000, 300_000, -9, None])
+def test_what_is_packed_ahead_gives_the_same_bytes(cut: int | None) -> None:
+    data = b"".join(b'"flag-%d":{"mark":%d},' % (i, i * i % 977) for i in range(15_000)) + b'"version":7}'
+    other = b"x" + data
+    expected = [pack.__wrapped__(data), pack.__wrapped__(other)]
+    pack_ahead(data[:cut])
+    pack.cache_clear()
+    assert [pack(data), pack(other)] == expected
+    assert [unpack(pack(data), "x"), unpack(pack(other), "x")] == [data, other]
 
 
 def test_redis_over_tls(tmp_path: Path) -> None:

@@ -275,6 +275,8 @@ def load(
             )
             memory = place(project.root, f".{name}.flagd")
             draft = Draft(document, sign=sign, beside=makers(settings, sign, memory))
+            if any(store.url.startswith("redis") for store in places):
+                draft.prepare()
             parcels += [(draft, store) for store in places]
     left_out = _uncommitted(git, list(stores)) if git.resolve("HEAD") == tree.commit else []
     named = {name: _opened(project, settings.environments[name].targets) for name in stores} if target else stores

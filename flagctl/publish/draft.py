@@ -11,6 +11,7 @@ import msgspec
 from flagctl.compile.audience import subset
 from flagctl.compile.snapshot import content, encode_value, join
 from flagctl.publish.flagd import FlagdMaker
+from flagctl.stores.packing import pack_ahead
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -46,6 +47,17 @@ class Draft:
         self.beside = dict(beside or {})
         self._parts = {name: encode_value(value) for name, value in self.document.items()}
         self._made: dict[tuple[str, bytes], bytes] = {}
+
+    def prepare(self) -> None:
+        """Do ahead what needs no version: compiling for flagd, and packing all but the ends, where versions stand.
+
+        For places that keep both packed: done between looking what is live and the swap, others win more races.
+        """
+        made = [join(self._parts)]
+        if FLAGD in self.beside:
+            made.append(self.beside[FLAGD](self.document))
+        for data in made:
+            pack_ahead(data[: data.rfind(b'"version":')])
 
     @cached_property
     def flags(self) -> dict[str, msgspec.Raw]:
