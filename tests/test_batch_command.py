@@ -124,7 +124,14 @@ def many(repo: Path) -> Path:
 
 def test_ctrl_c_leaves_what_was_there(repo: Path, many: Path) -> None:
     command = [sys.executable, "-m", "flagctl", *EVAL, "--batch", "many.csv", "-o", "out.csv"]
-    process = subprocess.Popen(command, cwd=repo, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    process = subprocess.Popen(
+        command,
+        cwd=repo,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # a shell's background job ignores it
+    )
     deadline = time.monotonic() + 60
     while not list(repo.glob(".out.csv.*.tmp")):  # the file that it writes: it is at work now
         assert process.poll() is None
