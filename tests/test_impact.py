@@ -20,6 +20,7 @@ from flagctl.evaluate.operators import lookup
 from flagctl.plan.impact import Group, Impact, impact, timeline, without
 from flagctl.plan.joint import Both, Snapshots, closure, place
 from flagctl.plan.paths import in_force
+from flagctl.plan.sentences import lines
 from flagctl.plan.shares import cuts, shares
 
 Document = Mapping[str, Any]
@@ -132,6 +133,33 @@ def test_a_required_flag_is_followed() -> None:
     )
     assert told(found) == ["default~: off>on 10"]
     assert found.groups[0].given == (("core", ("default",)),)
+
+
+def test_two_variants_of_one_required_flag_are_never_met() -> None:
+    """Not even where the last of the two is: the evaluator wants both."""
+    both = [{"flag": "core", "variant": "off"}, {"flag": "core", "variant": "on"}]
+    it = flag(requires=both[1:], default={"serve": "on"})
+    found = of(it, it | {"requires": both}, core=flag())
+    assert told(found) == ["default: on>off 100"]
+    assert Evaluator(snapshot({"f": it | {"requires": both}, "core": flag()})).evaluate("f", {}, NOW).variant == "off"
+
+
+def layered(count: int, salt: str) -> dict[str, Any]:
+    """Rules with an experiment each, through all of which one person may pass."""
+    drawn = [
+        split("a", 50_000, "b", 100_000, salt=salt, experiment=LAYERED | {"name": f"{salt}{n}"}) for n in range(count)
+    ]
+    when = [test(f"attribute {n}", "in", ["x"]) for n in range(count)]
+    return arms(rules=[rule(f"r{n}", when[n], **drawn[n]) for n in range(count)], default={"serve": "c"})
+
+
+def test_too_many_ways_are_said_and_not_waited_for() -> None:
+    few, many = (of(layered(count, "s"), layered(count, "t")) for count in (4, 30))
+    assert (len(few.groups), few.unknown) == (15, False)
+    assert many.unknown
+    assert many.reach == 1
+    assert lines(many)[0].startswith("too many ways lead through its experiments")
+    assert not timeline(*(snapshot({"f": layered(30, salt)}) for salt in "st"), "f", NOW)[0]
 
 
 def test_whoever_lacks_the_attribute_is_told_apart() -> None:

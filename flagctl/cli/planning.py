@@ -5,6 +5,8 @@ from __future__ import annotations
 from contextlib import nullcontext
 from typing import TYPE_CHECKING, NamedTuple
 
+import msgspec
+
 from flagctl.errors import UsageError
 
 if TYPE_CHECKING:
@@ -70,7 +72,7 @@ def plan(
     population: Path | None = None,
 ) -> tuple[Plan, Sides, str]:
     """The plan, what it compares, and what is odd about that. Raises UsageError, OutsideError."""
-    from flagctl.check.run import check
+    from flagctl.check.run import check, located
     from flagctl.history.git import Git
     from flagctl.history.travel import CommitTree
     from flagctl.model.repository import require_environment
@@ -85,18 +87,21 @@ def plan(
         if environment is not None:
             known = {**after.repository.settings.environments, **before.repository.settings.environments}
             require_environment(environment, known)
-        problems = check(before, now), check(after, now)
-    trees = Sides(before.repository, after.repository, problems)
-    made = make(
-        trees,
-        now=now,
-        base=sides.names[0],
-        head=sides.names[1],
-        until=until,
-        environment=environment,
-        count=None if population is None else _counter(project, population, after.repository.attributes, now),
-        approve=lambda part, both: needed(part, both, now),
-    )
+        problems = check(before, now, placed=False), check(after, now, placed=False)
+        trees = Sides(before.repository, after.repository, problems)
+        made = make(
+            trees,
+            now=now,
+            base=sides.names[0],
+            head=sides.names[1],
+            until=until,
+            environment=environment,
+            count=None if population is None else _counter(project, population, after.repository.attributes, now),
+            approve=lambda part, both: needed(part, both, now),
+        )
+        # Of all the warnings of a repository few are new, and to find the line of one takes longer than to find it.
+        added, fixed = located(made.new, after), located(made.fixed, before)
+        made = msgspec.structs.replace(made, new=tuple(added), fixed=tuple(fixed))
     return made, trees, sides.note
 
 

@@ -77,6 +77,7 @@ def impact(found: Impact) -> dict[str, Any]:
         "groups": [_group(group) for group in found.groups],
         "users": [{"user": one.user, "moves": [_ends(*move) for move in one.moves]} for one in found.users],
         "revalued": list(found.revalued),
+        "unknown": found.unknown,
         "text": sentences.lines(found),
     }
 

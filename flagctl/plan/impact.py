@@ -17,7 +17,7 @@ from flagctl.model.condition import TARGETING_KEY
 from flagctl.plan.change import same
 from flagctl.plan.joint import Both, Given, Snapshots, closure
 from flagctl.plan.paths import Path, bucket_of
-from flagctl.plan.shares import Draw, Shares, Tree, cuts, settled, shares
+from flagctl.plan.shares import Draw, Shares, TooManyWaysError, Tree, cuts, settled, shares
 
 _MOST_MOMENTS = 24
 
@@ -78,7 +78,7 @@ class Named(msgspec.Struct, frozen=True):
 class Impact(msgspec.Struct, frozen=True, kw_only=True):
     """What a change does to one flag in one environment at a time: whoever is not in it gets the same as before.
 
-    revalued: variants whose value changed under the same name.
+    revalued: variants whose value changed under the same name. unknown: there are too many ways to tell who.
     """
 
     key: str
@@ -86,14 +86,15 @@ class Impact(msgspec.Struct, frozen=True, kw_only=True):
     groups: tuple[Group, ...] = ()
     users: tuple[Named, ...] = ()
     revalued: tuple[str, ...] = ()
+    unknown: bool = False
 
     def __bool__(self) -> bool:
-        return bool(self.groups or self.users)
+        return bool(self.groups or self.users or self.unknown)
 
     @property
     def reach(self) -> Fraction:
-        """The largest share of any group that gets something else."""
-        return max((group.moved for group in self.groups), default=Fraction(0))
+        """The largest share of any group that gets something else; all where it is unknown."""
+        return Fraction(1) if self.unknown else max((group.moved for group in self.groups), default=Fraction(0))
 
 
 def impact(before: Mapping[str, Any], after: Mapping[str, Any], key: str, now: float) -> Impact:
@@ -104,10 +105,12 @@ def impact(before: Mapping[str, Any], after: Mapping[str, Any], key: str, now: f
     both = before, after
     values = [document["flags"].get(key, {}).get("variants", {}) for document in both]
     revalued = tuple(name for name in values[0] if name in values[1] and not same(values[0][name], values[1][name]))
-    groups = _groups(Snapshots(before, after, now).pairs(key), revalued)
-    return Impact(
-        key=key, at=now, groups=tuple(groups), users=tuple(_users(both, key, now, revalued)), revalued=revalued
-    )
+    try:
+        groups = tuple(_groups(Snapshots(before, after, now).pairs(key), revalued))
+        users = tuple(_users(both, key, now, revalued))
+    except TooManyWaysError:
+        return Impact(key=key, at=now, revalued=revalued, unknown=True)
+    return Impact(key=key, at=now, groups=groups, users=users, revalued=revalued)
 
 
 def timeline(
@@ -119,6 +122,8 @@ def timeline(
     """
     last = impact(before, after, key, now)
     found: list[Impact] = []
+    if last.unknown:
+        return found, 0
     chosen, skipped = _moments((before, after), key, now, until)
     for at in chosen:
         then = impact(before, after, key, at)
@@ -132,7 +137,7 @@ def _told(found: Impact) -> tuple[Any, ...]:
     """What there is to tell of an impact; not how the flag comes to its answers."""
     ways = [[(way.kind, way.name, way.passed) for way in (group.before, group.after)] for group in found.groups]
     moves = [(group.given, group.whole, group.moves, group.lacking) for group in found.groups]
-    return ways, moves, found.users
+    return ways, moves, found.users, found.unknown
 
 
 def _groups(pairs: list[Both], revalued: tuple[str, ...]) -> Iterator[Group]:

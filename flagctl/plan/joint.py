@@ -9,8 +9,9 @@ import msgspec
 
 from flagctl.plan.conditions import Atoms, possible
 from flagctl.plan.paths import Path, paths
-from flagctl.plan.shares import Tree, grafted
+from flagctl.plan.shares import TooManyWaysError, Tree, grafted
 
+_MOST = 100_000
 Given = tuple[tuple[str, tuple[str, ...]], ...]
 """Required flags and how they are answered for these people; only where that makes a difference."""
 
@@ -47,7 +48,10 @@ class Snapshots:
         self._open: set[str] = set()
 
     def pairs(self, key: str) -> list[Both]:
-        """Every pair of ways through a flag that a person may take, so far as conditions tell."""
+        """Every pair of ways through a flag that a person may take, so far as conditions tell.
+
+        Raises TooManyWaysError.
+        """
         if key not in self._known:
             self._open.add(key)
             self._known[key] = self._gated(key, list(self._own(key)))
@@ -57,6 +61,8 @@ class Snapshots:
     def _own(self, key: str) -> Iterator[Both]:
         ours = paths(self.before, key, self.now, self.user)
         theirs = paths(self.after, key, self.now, self.user)
+        if len(ours) * len(theirs) > _MOST:
+            raise TooManyWaysError
         for before in ours:
             for after in theirs:
                 trues, falses = before.trues | after.trues, before.falses | after.falses
@@ -71,13 +77,15 @@ class Snapshots:
         found = own
         # From the last to the first, so that the first stands outermost, as it is asked first.
         for other in reversed(list(dict.fromkeys(name for need in needs for name, _ in need))):
-            wanted = [dict(need).get(other) for need in needs]
+            wanted = [frozenset(variant for name, variant in need if name == other) for need in needs]
             gates = self._answers(other)
+            if len(found) * len(gates) > _MOST:
+                raise TooManyWaysError
             off = [self._off(document, key) for document in (self.before, self.after)]
             found = [gated for pair in found for gated in _merged(self._behind(pair, gates, wanted, off), pair.given)]
         return found
 
-    def _behind(self, pair: Both, gates: list[Both], wanted: list[str | None], off: list[Tree]) -> Iterator[Both]:
+    def _behind(self, pair: Both, gates: list[Both], wanted: list[frozenset[str]], off: list[Tree]) -> Iterator[Both]:
         """A pair behind each way a required flag may answer."""
         for gate in gates:
             trues, falses = pair.trues | gate.trues, pair.falses | gate.falses
@@ -144,11 +152,11 @@ def _merged(pairs: Iterable[Both], alike: Given = ()) -> Iterator[Both]:
         )
 
 
-def _gate(answer: Tree, wanted: str | None, tree: Tree, off: Tree) -> Tree:
-    """`tree` for those who get the wanted variant of a required flag; no flag is required where it is None."""
-    if wanted is None or tree == off:
+def _gate(answer: Tree, wanted: frozenset[str], tree: Tree, off: Tree) -> Tree:
+    """`tree` for those who get all wanted variants of a required flag: everybody for none, nobody for two."""
+    if not wanted or tree == off:
         return tree
-    return grafted(answer, lambda variant: tree if variant == wanted else off)
+    return grafted(answer, lambda variant: tree if wanted == {variant} else off)
 
 
 def _place(pair: Both) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from itertools import islice
 from typing import Any, Literal
 
 import msgspec
@@ -10,8 +11,11 @@ import msgspec
 from flagctl.evaluate.bucket import FOREIGN, bucket
 from flagctl.model.flag import WHOLE
 from flagctl.plan.conditions import Atoms, atoms, possible
-from flagctl.plan.shares import Draw, Tree, cut
+from flagctl.plan.shares import Draw, TooManyWaysError, Tree, cut
 
+_MOST = 2_000
+_MOST_PASSED = 7
+"""Each experiment that people pass on their way doubles the ways, and more than that the answers at their ends."""
 Kind = Literal["absent", "expired", "disabled", "requires", "override", "rule", "default"]
 
 
@@ -36,6 +40,7 @@ def paths(document: Mapping[str, Any], key: str, now: float, user: str | None = 
     """The ways through a flag of a snapshot at a time, its requirements left aside.
 
     user: the targeting key of somebody whom overrides may name; None for everybody they do not name.
+    Raises TooManyWaysError.
     """
     flag = document["flags"].get(key)
     if flag is None:
@@ -47,7 +52,10 @@ def paths(document: Mapping[str, Any], key: str, now: float, user: str | None = 
         return [Path(kind="disabled", tree=flag["off_variant"])]
     if user is not None and (variant := listed(flag, user)) is not None:
         return [Path(kind="override", name=user, tree=variant)]
-    return list(_Walk(document, key, now, default).down(0, frozenset(), frozenset(), ()))
+    found = list(islice(_Walk(document, key, now, default).down(0, frozenset(), frozenset(), ()), _MOST + 1))
+    if len(found) > _MOST:
+        raise TooManyWaysError
+    return found
 
 
 def in_force(flag: Mapping[str, Any], now: float) -> tuple[bool, dict[str, Any]]:
@@ -81,6 +89,8 @@ class _Walk:
         """The ways from a rule on, for whom the conditions so far hold or do not."""
         if not possible(trues, falses):
             return
+        if len(passed) > _MOST_PASSED:
+            raise TooManyWaysError
         if number == len(self.rules):
             yield self.path("default", "", self.default, self.flag["off_variant"], trues, falses, passed)
             return

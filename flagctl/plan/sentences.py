@@ -109,6 +109,8 @@ def lines(found: Impact) -> list[str]:
     if not found:
         return [NOBODY]
     said = [*users(found), *(f"{people(group)}: {what(group)}" for group in found.groups)]
+    if found.unknown:
+        said.append("too many ways lead through its experiments to tell who; --population FILE counts real people")
     if found.revalued:
         said.append(f"variants with another value: {listed(found.revalued)}")
     return said

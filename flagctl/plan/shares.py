@@ -12,6 +12,12 @@ from typing import NamedTuple
 
 from flagctl.model.flag import WHOLE
 
+_MOST = 50_000
+
+
+class TooManyWaysError(Exception):
+    """There are more ways through a flag than can be compared in reasonable time."""
+
 
 class Draw(NamedTuple):
     """What makes a bucket out of a person: the algorithm, the attribute it hashes, and what it mixes in.
@@ -94,13 +100,16 @@ def shares(before: Tree, after: Tree) -> Shares:
     """Who moves from which variant to which, of people who have all attributes that are hashed.
 
     Exact where at most one draw takes part; else the expected shares of independent draws, as exact fractions.
+    Raises TooManyWaysError where so many cuts meet that it would not end.
     """
     found: Shares = {}
-    _share(before, after, Fraction(1), found)
+    _share(before, after, Fraction(1), found, iter(range(_MOST)))
     return found
 
 
-def _share(before: Tree, after: Tree, part: Fraction, found: Shares) -> None:
+def _share(before: Tree, after: Tree, part: Fraction, found: Shares, left: Iterator[int]) -> None:
+    if next(left, None) is None:
+        raise TooManyWaysError
     if isinstance(before, Cut):
         draw = before.draw
     elif isinstance(after, Cut):
@@ -111,7 +120,7 @@ def _share(before: Tree, after: Tree, part: Fraction, found: Shares) -> None:
     lower = 0
     for upper in sorted({*_bounds(before, draw), *_bounds(after, draw), WHOLE}):
         inside = _within(before, draw, lower, upper), _within(after, draw, lower, upper)
-        _share(*inside, part * Fraction(upper - lower, WHOLE), found)
+        _share(*inside, part * Fraction(upper - lower, WHOLE), found, left)
         lower = upper
 
 
