@@ -15,7 +15,7 @@ from flagctl.client.answers import Answers, Careful, Note, Noted, Waking
 from flagctl.client.cache import DiskCache, default_folder
 from flagctl.client.details import Details, describe, fitting
 from flagctl.client.driver import Alarm
-from flagctl.client.events import Event, Figures, Listener, changed_keys
+from flagctl.client.events import Event, Figures, Listener, Telling, changed_keys
 from flagctl.client.feed import feed_of, opened
 from flagctl.client.held import Held, Trust, believed
 from flagctl.client.keeper import Clock, Keeper
@@ -24,6 +24,7 @@ from flagctl.client.scope import EVERYWHERE, Scoped
 from flagctl.errors import OutsideError, UsageError
 
 if TYPE_CHECKING:
+    from flagctl.evaluate.engine import Function
     from flagctl.signing import PublicKey
     from flagctl.stores.base import Reader
 
@@ -33,7 +34,7 @@ _AT_MOST_EVERY = 1.0
 _CLOCK = Clock(time.time, time.monotonic)
 
 
-class Client(Scoped):
+class Client(Scoped, Telling):
     """The flags of one environment.
 
     Every question takes the flag's key, a context as a mapping, and attributes by name over it; `user` is the
@@ -78,8 +79,8 @@ class Client(Scoped):
         self._clock = clock or _CLOCK
         self._time = self._clock.time
         self.environment = environment
-        self._listeners: list[Listener] = [] if on_event is None else [on_event]
-        super().__init__()
+        Telling.__init__(self, on_event)
+        Scoped.__init__(self)
         self._note: Note | None = None
         self._turn: Callable[[float], float] | None = None
         self._forked: Callable[[], None] | None = None
@@ -107,6 +108,7 @@ class Client(Scoped):
         self._alarm = Alarm() if self._feed is None else self._feed.alarm
         self._careful = Careful(self._me, self._keeper, self._alarm.ring)
         self._answers: Answers = self._careful
+        self._made: Mapping[str, Function] = {}
         weakref.finalize(self, self._alarm.close if self._feed is None else self._alarm.ring).atexit = False
         OPEN.add(self)
         if self._feed is not None:
@@ -129,10 +131,19 @@ class Client(Scoped):
     ) -> bool:
         """Whether a boolean flag is on; False where that can't be told."""
         if context is not None:
-            attributes = {**context, **attributes}
+            if attributes or user is not None or self._note is not None:
+                attributes = {**context, **attributes}
+            else:
+                attributes = context  # type: ignore[assignment]  # read only, and by nobody later
         if user is not None:
             attributes["targetingKey"] = user
-        return self._answers.enabled(key, attributes, self._time())
+        try:
+            answer = self._made[key](attributes, now := self._time())
+        except Exception:  # never asked for yet, no snapshot, a preview, ...
+            return self._answers.enabled(key, attributes, self._time())
+        if self._note is not None:
+            self._note(key, attributes, answer, now)
+        return answer.value is True
 
     def variant(
         self, key: str, context: Mapping[str, Any] | None = None, /, *, user: Any = None, **attributes: Any
@@ -213,26 +224,6 @@ class Client(Scoped):
         """The keys of all flags, sorted."""
         held = self._keeper.held
         return [] if held is None else held.engine.keys()
-
-    def on_event(self, listener: Listener) -> Callable[[], None]:
-        """Call `listener` with each Event, from the client's thread; gives back what ends that."""
-        with self._lock:
-            self._listeners = [*self._listeners, listener]
-
-        def end() -> None:
-            with self._lock:
-                self._listeners = [one for one in self._listeners if one is not listener]
-
-        return end
-
-    def on_change(self, key: str, function: Callable[[str], None]) -> Callable[[], None]:
-        """Call `function` with the key when another snapshot may answer that flag differently."""
-
-        def listener(event: Event) -> None:
-            if event.kind == "changed" and key in event.keys:
-                function(key)
-
-        return self.on_event(listener)
 
     def account(self, note: Note, turn: Callable[[float], float], after_fork: Callable[[], None]) -> None:
         """Let somebody keep account of questions (a Recorder does).
@@ -336,11 +327,12 @@ class Client(Scoped):
         """What answers from now on: the engine itself where nothing has to be looked at beside it."""
         held = self._keeper.held
         if self._asleep:
-            self._answers = Waking(self._start_again)
+            self._answers, self._made = Waking(self._start_again), {}
             return
         chosen: Answers = self._careful
+        self._made = {}
         if held is not None and not self._scopes and not EVERYWHERE and self._keeper.fresh_for() > 0:
-            chosen = held.engine
+            chosen, self._made = held.engine, held.engine.made()
         self._answers = chosen if self._note is None else Noted(chosen, self._note)
 
     def _installed(self, before: Held | None, after: Held) -> None:
@@ -349,14 +341,6 @@ class Client(Scoped):
         if before is not None and self._listeners:
             keys = changed_keys(before.engine, after.engine)
             self.tell(Event("changed", f"version {after.version} from the {after.origin}", keys, after.version))
-
-    def tell(self, event: Event) -> None:
-        """Tell all listeners; one that raises is counted and changes nothing for the others."""
-        for listener in self._listeners:
-            try:
-                listener(event)
-            except Exception:
-                self._keeper.figures.listener_failures += 1
 
     def after_fork(self) -> None:
         """In the child of a fork: the thread stayed behind, and locks may have stayed locked."""

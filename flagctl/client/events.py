@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, Literal
 from weakref import ref
@@ -45,6 +46,48 @@ class Figures(msgspec.Struct):
     installed: int = 0
     cache_failures: int = 0
     listener_failures: int = 0
+
+
+class Telling:
+    """What has listeners."""
+
+    _lock: Any
+
+    def __init__(self, listener: Listener | None) -> None:
+        self._listeners: list[Listener] = [] if listener is None else [listener]
+
+    @property
+    @abstractmethod
+    def figures(self) -> Figures:
+        """Counters."""
+
+    def on_event(self, listener: Listener) -> Callable[[], None]:
+        """Call `listener` with each Event, from the client's thread; gives back what ends that."""
+        with self._lock:
+            self._listeners = [*self._listeners, listener]
+
+        def end() -> None:
+            with self._lock:
+                self._listeners = [one for one in self._listeners if one is not listener]
+
+        return end
+
+    def on_change(self, key: str, function: Callable[[str], None]) -> Callable[[], None]:
+        """Call `function` with the key when another snapshot may answer that flag differently."""
+
+        def listener(event: Event) -> None:
+            if event.kind == "changed" and key in event.keys:
+                function(key)
+
+        return self.on_event(listener)
+
+    def tell(self, event: Event) -> None:
+        """Tell all listeners; one that raises is counted and changes nothing for the others."""
+        for listener in self._listeners:
+            try:
+                listener(event)
+            except Exception:
+                self.figures.listener_failures += 1
 
 
 def changed_keys(before: Engine, after: Engine) -> tuple[str, ...]:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 from weakref import ref
 
 from flagctl.client.driver import Alarm, Ears
+from flagctl.client.held import forget
 from flagctl.stores import open_reader
 from flagctl.stores.base import UNCHANGED
 
@@ -116,6 +117,7 @@ class Feed:
         self.reader.begin()
         told = told or any(client.due() for client in living)  # where one looks all look
         seconds = min((self._turn(client, told, asked) for client in living), default=_AFTER_A_FAULT)
+        forget()
         for client in living:
             client.save()
         return seconds

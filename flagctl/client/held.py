@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
-from typing import Literal
+from typing import Any, Literal
 from weakref import WeakValueDictionary
 
 import msgspec
@@ -57,19 +57,24 @@ class Trust(msgspec.Struct, frozen=True):
 
     def judge(self, data: bytes, origin: Origin, *, held: int | None = None, canary: bool = False) -> Verdict:
         """Whether these bytes are to be believed. Raises NotBelievedError, also for a version below `held`."""
-        verdict = verify(
-            data,
-            self.keys,
-            environment=self.environment,
-            audience=self.audience,
-            now=self.now(),
-            held=held,
-            canary=canary,
-        )
-        if not verdict.ok:
-            raise _refused(
-                verdict.state, f"the {'canary' if canary else 'snapshot'} from the {origin}", verdict.message
+        now = self.now()
+        asked = self.environment, self.audience, tuple(self.keys), canary
+        verdict = _known(data, asked, now, held)
+        if verdict is None:
+            verdict = verify(
+                data,
+                self.keys,
+                environment=self.environment,
+                audience=self.audience,
+                now=now,
+                held=held,
+                canary=canary,
             )
+            if not verdict.ok:
+                raise _refused(
+                    verdict.state, f"the {'canary' if canary else 'snapshot'} from the {origin}", verdict.message
+                )
+            _Lately.judged = asked, now, verdict
         return verdict
 
     def chosen(self, verdict: Verdict) -> bool:
@@ -82,8 +87,30 @@ class Trust(msgspec.Struct, frozen=True):
             ) from None
 
 
+class _Lately:
+    """What was found out last, for other clients that are given the very same bytes in the same turn."""
+
+    judged: tuple[tuple[Any, ...], float, Verdict] | None = None
+    made: tuple[bytes, Held] | None = None
+
+
+def forget() -> None:
+    """The turn is over, and nothing needs to be kept for the next client."""
+    _Lately.judged = _Lately.made = None
+
+
+def _known(data: bytes, asked: tuple[Any, ...], now: float, held: int | None) -> Verdict | None:
+    found = _Lately.judged
+    if found is None or found[2].data is not data or found[0] != asked or not 0 <= now - found[1] < 1:
+        return None
+    return found[2] if held is None or held <= found[2].version else None
+
+
 def made(verdict: Verdict, token: str, origin: Origin) -> Held:
     """The snapshot that was found to be believed. Raises NotBelievedError where it can't be evaluated."""
+    known = _Lately.made
+    if known is not None and known[0] is verdict.data and (known[1].token, known[1].origin) == (token, origin):
+        return known[1]
     digest = hashlib.sha256(verdict.data).hexdigest()
     engine = _ENGINES.get(digest)
     if engine is None:
@@ -91,7 +118,7 @@ def made(verdict: Verdict, token: str, origin: Origin) -> Held:
             engine = _ENGINES[digest] = Engine.load(verdict.data)
         except OutsideError as error:
             raise _refused("damaged", f"the snapshot from the {origin}", str(error)) from None
-    return Held(
+    held = Held(
         engine=engine,
         version=engine.version,
         digest=digest,
@@ -100,6 +127,8 @@ def made(verdict: Verdict, token: str, origin: Origin) -> Held:
         ttl=engine.shortest_ttl(),
         canary=verdict.canary is not None,
     )
+    _Lately.made = verdict.data, held
+    return held
 
 
 def _refused(state: str, what: str, why: str) -> NotBelievedError:

@@ -154,6 +154,10 @@ class Engine:
         """Flags and segments as they stand in the snapshot, by name: what did not change is equal byte for byte."""
         return self._flags.encoded(), self._segments.encoded()
 
+    def made(self) -> Mapping[str, Function]:
+        """What answers (context, now), by flag; grows as flags are asked for. Where it raises, ask `evaluate`."""
+        return self._entries
+
     def evaluate(
         self,
         key: str,

@@ -1,0 +1,377 @@
+"""How fast a thousand clients hear of a publish, and what a client adds to a question.
+
+    python benchmarks/clients.py [--without-peers] [--rounds 15]
+
+A thousand clients in four processes read one Redis; ten publishes. Then questions through a client beside the bare
+generated evaluator, with counting off and on, and beside the SDKs of other products (their environment is the one that
+`evaluate.py` makes). Then how long evaluations are held up while 10,000 flags are refreshed, what importing costs, and
+what 10,000 clients leave behind. Exit code 1 when a limit is missed.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import gc
+import json
+import os
+import random
+import statistics
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from evaluate import (
+    HERE,
+    NOW,
+    Contestant,
+    Limits,
+    calling,
+    check_shares,
+    passers_by,
+    race,
+    report,
+    resident,
+    use_own_environment,
+)
+
+CLIENTS, PROCESSES, PUBLISHES = 1000, 4, 10
+_SHARED_CLOCK = time.CLOCK_MONOTONIC
+
+
+# A thousand clients
+
+
+@contextlib.contextmanager
+def redis_server() -> Iterator[int]:
+    """A Redis of our own."""
+    import socket
+
+    with socket.socket() as found:
+        found.bind(("127.0.0.1", 0))
+        port = found.getsockname()[1]
+    command = ["redis-server", "--port", str(port), "--save", "", "--bind", "127.0.0.1", "--appendonly", "no"]
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
+    try:
+        until = time.monotonic() + 20
+        while time.monotonic() < until:
+            with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port)):
+                break
+            time.sleep(0.05)
+        yield port
+    finally:
+        process.kill()
+        process.wait()
+
+
+def members(url: str, count: int) -> None:
+    """One process: open clients, and for each line of stdin say when each of them had that version."""
+    from flagctl.client import Client, Event
+
+    when: dict[int, list[float]] = {}
+
+    def listener(event: Event) -> None:
+        if event.kind == "changed" and event.version is not None:
+            when.setdefault(event.version, []).append(time.clock_gettime(_SHARED_CLOCK))
+
+    clients = [Client(url, "production", cache=False, on_event=listener, wait=20) for _ in range(count)]
+    print(sum(client.version is not None for client in clients), threading.active_count(), flush=True)
+    for line in sys.stdin:
+        version = int(line)
+        until = time.monotonic() + 20
+        while len(when.get(version, [])) < count and time.monotonic() < until:
+            time.sleep(0.02)
+        print(json.dumps(when.get(version, [])), flush=True)
+    for client in clients:
+        client.close()
+
+
+def a_thousand(limits: Limits) -> None:
+    """From the moment that `publish` begins until each client answers from the new version."""
+    from workloads import many, snapshot
+
+    from flagctl.publish.draft import Draft
+    from flagctl.publish.publish import publish
+    from flagctl.stores import open_store
+
+    specs = many(100)
+    with redis_server() as port:
+        url = f"redis://127.0.0.1:{port}/0"
+        store = open_store(url, Path("/"))
+
+        def send(number: int) -> float:
+            document = json.loads(snapshot(specs)) | {"commit": f"{number:040x}"}
+            document["flags"]["flag-00000"]["ttl"] = 300 + number
+            draft = Draft(document)
+            start = time.clock_gettime(_SHARED_CLOCK)
+            publish(draft, store, is_ancestor=lambda a, b: True, elapsed=lambda: 0.0, allow_older=True)
+            return start
+
+        send(1)
+        command = [sys.executable, __file__, "--members", url, str(CLIENTS // PROCESSES)]
+        processes = [
+            subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+            for _ in range(PROCESSES)
+        ]
+        threads = 0
+        for process in processes:
+            assert process.stdout is not None
+            ready, count = map(int, process.stdout.readline().split())
+            threads += count
+            if ready != CLIENTS // PROCESSES:
+                raise SystemExit(f"only {ready} clients found a snapshot")
+        medians, lasts = [], []
+        for number in range(2, PUBLISHES + 2):
+            time.sleep(0.5)
+            start = send(number)
+            found: list[float] = []
+            for process in processes:
+                assert process.stdin is not None
+                assert process.stdout is not None
+                print(number, file=process.stdin, flush=True)
+                found += json.loads(process.stdout.readline())
+            if len(found) != CLIENTS:
+                raise SystemExit(f"only {len(found)} clients heard of version {number}")
+            medians.append(1e3 * (statistics.median(found) - start))
+            lasts.append(1e3 * (max(found) - start))
+        for process in processes:
+            assert process.stdin is not None
+            process.stdin.close()
+            process.wait()
+    print(f"\n{CLIENTS} clients in {PROCESSES} processes with {threads} threads, {PUBLISHES} publishes, ms after each")
+    print(f"  median client: {statistics.median(medians):.1f}, at worst {max(medians):.1f}")
+    print(f"  last client:   {statistics.median(lasts):.1f}, at worst {max(lasts):.1f}")
+    limits.hold("the median client knows of a publish", statistics.median(medians), 50, " ms")
+    limits.hold("the last one, in the worst of all publishes", max(lasts), 1000, " ms")
+
+
+# What a client adds to a question
+
+
+def opened(data: bytes, folder: Path) -> Any:
+    """A client of a folder with this snapshot."""
+    from flagctl.client import Client
+
+    place = folder / "production/snapshot.json"
+    place.parent.mkdir(parents=True, exist_ok=True)
+    place.with_suffix(".new").write_bytes(data)
+    place.with_suffix(".new").replace(place)
+    return Client(f"file:{folder}", "production", cache=False, require=True)
+
+
+PEERS = ("LaunchDarkly", "Unleash", "flagd core", "GrowthBook core")
+
+
+def questions(limits: Limits, names: list[str], rounds: int, folder: Path) -> None:
+    """W1, W2 and W4 by `enabled`, W3 by `value`; the clock's own share is in the client's time, not in the engine's."""
+    from peers import PEERS as ALL
+    from workloads import WORKLOADS, snapshot
+
+    from flagctl.client.recorder import Recorder
+    from flagctl.evaluate.engine import Engine
+
+    table = {}
+    for workload, spec in WORKLOADS.items():
+        data = snapshot([spec])
+        engine = Engine.load(data)
+        client, counting = opened(data, folder / workload), opened(data, folder / f"{workload}-counting")
+        recorder = Recorder(counting, every=3600, limit=10_000_000)
+        engine.prepare()
+        for one in (client, counting):
+            one._keeper.held.engine.prepare()
+        key, is_value = spec.key, workload == "W3"
+
+        def bare(people: list[Any], engine: Any = engine, key: str = key, value: bool = is_value) -> None:
+            ask, now = engine.value if value else engine.enabled, NOW
+            for who in people:
+                ask(key, who, now)
+
+        def through(people: list[Any], client: Any = client, key: str = key, value: bool = is_value) -> None:
+            if value:
+                ask = client.value
+                for who in people:
+                    ask(key, who, default="")
+            else:
+                ask = client.enabled
+                for who in people:
+                    ask(key, who)
+
+        def counted(people: list[Any], asked: Any = through, client: Any = counting) -> None:
+            asked(people, client)
+
+        def context(who: Any) -> Any:
+            return who.context
+
+        contestants = [
+            Contestant("the evaluator, bare", context, bare),
+            Contestant("client", context, through),
+            Contestant("client that counts", context, counted),
+        ]
+        for name in names:
+            person, asked = ALL[name][1]([spec])
+            ask = asked(spec)
+            check_shares(name, workload, engine, spec, person, ask)
+            contestants.append(Contestant(name, person, calling(ask), overhead=True))
+        table[workload] = race(contestants, rounds)
+        recorder.flush()
+        if recorder.written.dropped or not recorder.counts.flags:
+            raise SystemExit(f"{workload}: nothing was counted, or something dropped")
+        client.close()
+        counting.close()
+    print("\nCPU ns per question")
+    report(table)
+    for workload, column in table.items():
+        if workload != "W3":
+            limits.hold(
+                f"{workload}: enabled() to the bare evaluator",
+                column["client"] / column["the evaluator, bare"],
+                1.5,
+                "x",
+            )
+            limits.hold(
+                f"{workload}: and counted", column["client that counts"] / column["the evaluator, bare"], 2, "x"
+            )
+        for name in names:
+            limits.hold(f"{workload}: to {name}", column["client that counts"] / column[name], 1, "x")
+
+
+# Stalls
+
+
+def stalls(limits: Limits, folder: Path, count: int = 10_000, refreshes: int = 20) -> None:
+    """How long evaluations of another thread take while all flags are refreshed again and again."""
+    from workloads import many, snapshot
+
+    data = snapshot(many(count))
+    client = opened(data, folder / "stalls")
+    changes: list[Any] = []
+    client.on_event(changes.append)
+    done, took = threading.Event(), []
+    who = passers_by(random.Random(3), 1)[0].context
+    keys = client.keys()[:50]
+
+    def ask() -> None:
+        enabled, append, clock = client.enabled, took.append, time.perf_counter
+        while not done.is_set():
+            for key in keys:
+                before = clock()
+                enabled(key, who)
+                append(clock() - before)
+
+    ask_quietly = threading.Thread(target=ask)
+    ask_quietly.start()
+    time.sleep(2)
+    done.set()
+    ask_quietly.join()
+    quiet = sorted(took)
+    took.clear()
+    done.clear()
+    asking = threading.Thread(target=ask)
+    asking.start()
+    place = folder / "stalls/production/snapshot.json"
+    for version in range(2, refreshes + 2):
+        place.with_suffix(".new").write_bytes(data.replace(b'"version":1}', b'"version":%d}' % version))
+        place.with_suffix(".new").replace(place)
+        until = time.monotonic() + 20
+        while client.version != version and time.monotonic() < until:
+            time.sleep(0.005)
+        if client.version != version:
+            raise SystemExit(f"version {version} did not arrive: {client.error}")
+    done.set()
+    asking.join()
+    client.close()
+    took.sort()
+
+    def at(times: list[float], share: float) -> float:
+        return 1e3 * times[min(len(times) - 1, int(len(times) * share))]
+
+    print(
+        f"\n{len(took):,} questions while {count:,} flags were refreshed {refreshes} times, ms; before: {len(quiet):,}"
+    )
+    for name, share in (
+        ("median", 0.5),
+        ("99.9th percentile", 0.999),
+        ("99.99th percentile", 0.9999),
+        ("longest", 1.0),
+    ):
+        print(f"  {name:20}{at(took, share):10.4f}   before {at(quiet, share):10.4f}")
+    limits.hold("the 99.9th percentile while flags are refreshed", at(took, 0.999), 20, " ms")
+
+
+# Starting and ending
+
+
+def starting(limits: Limits) -> None:
+    """CPU time of a fresh interpreter that does nothing, and of one that imports the client."""
+    import resource
+
+    def cpu(code: str) -> float:
+        before = resource.getrusage(resource.RUSAGE_CHILDREN)
+        subprocess.run([sys.executable, "-c", code], check=True)
+        after = resource.getrusage(resource.RUSAGE_CHILDREN)
+        return 1e3 * (after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime)
+
+    runs = [(cpu("pass"), cpu("import flagctl.client"), cpu("import redis")) for _ in range(15)]
+    bare, ours, redis = (statistics.median(column) for column in zip(*runs, strict=True))
+    print(f"\nCPU ms: python {bare:.0f}, import flagctl.client {ours:.0f}, import redis alone {redis:.0f}")
+    limits.hold("importing the client, to a bare interpreter", ours / bare, 8, "x")
+
+
+def ending(limits: Limits, folder: Path, count: int = 10_000) -> None:
+    """What clients leave behind that were opened and closed one after the other."""
+    from workloads import many, snapshot
+
+    data = snapshot(many(1))
+
+    def some(number: int) -> None:
+        for _ in range(number):
+            opened_once.close() if (opened_once := opened(data, folder / "ending")).version == 1 else sys.exit("no")
+
+    some(200)
+    gc.collect()
+    places, before = len(list(Path("/proc/self/fd").iterdir())), resident()
+    threads = threading.active_count()
+    start = time.perf_counter()
+    some(count)
+    took = time.perf_counter() - start
+    gc.collect()
+    grown = resident() - before
+    more = len(list(Path("/proc/self/fd").iterdir())) - places + threading.active_count() - threads
+    print(f"\n{count:,} clients opened and closed in {took:.0f} s: {more} more files and threads, {grown:+.2f} MB")
+    limits.hold("files and threads left behind", more, 0)
+    limits.hold("memory left behind", grown, 2, " MB")
+
+
+def main() -> int:
+    """Read the command line."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--rounds", type=int, default=15)
+    parser.add_argument("--without-peers", action="store_true")
+    parser.add_argument("--members", nargs=2, help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    use_own_environment()
+    if options.members:
+        members(options.members[0], int(options.members[1]))
+        return 0
+    names = [] if options.without_peers else list(PEERS)
+    print(f"CPython {sys.version.split()[0]}, {os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}")
+    limits = Limits()
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        a_thousand(limits)
+        stalls(limits, folder)
+        starting(limits)
+        ending(limits, folder)
+        questions(limits, names, options.rounds, folder)
+    sys.stdout.flush()
+    os._exit(1 if limits.missed else 0)  # a peer's threads may not end by themselves
+
+
+if __name__ == "__main__":
+    sys.path.insert(0, str(HERE))
+    main()

@@ -1,0 +1,130 @@
+"""A network between a client and a server, to be cut, slowed down or left half-open by tests."""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+import struct
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+_RESET = struct.pack("ii", 1, 0)
+
+
+class Proxy:
+    """Forwards connections to a port of this machine.
+
+    chunk, pause: so many bytes go through at once, and so many seconds pass after them.
+    """
+
+    def __init__(self, target: int) -> None:
+        self.target = target
+        self.chunk, self.pause = 1 << 16, 0.0
+        self.forwarded = 0
+        self._pairs: set[_Pair] = set()
+        self._lock = threading.Lock()
+        self._refuses = False
+        self._listener = socket.create_server(("127.0.0.1", 0), backlog=1024)
+        self.port: int = self._listener.getsockname()[1]
+        threading.Thread(target=self._accept, daemon=True).start()
+
+    def cut(self) -> None:
+        """Reset all connections, and each new one, until `mend`."""
+        with self._lock:
+            self._refuses = True
+            pairs, self._pairs = self._pairs, set()
+        for pair in pairs:
+            pair.reset()
+
+    def freeze(self) -> None:
+        """Leave all connections half-open: nothing goes through any more and nobody is told. New ones work."""
+        with self._lock:
+            for pair in self._pairs:
+                pair.frozen = True
+
+    def mend(self) -> None:
+        """Let new connections work again, at full speed."""
+        self._refuses = False
+        self.chunk, self.pause = 1 << 16, 0.0
+
+    def close(self) -> None:
+        """Cut for good."""
+        self._listener.close()
+        self.cut()
+
+    def _accept(self) -> None:
+        while True:
+            try:
+                near, _ = self._listener.accept()
+            except OSError:
+                return
+            if self._refuses:
+                _reset(near)
+                continue
+            try:
+                far = socket.create_connection(("127.0.0.1", self.target))
+            except OSError:
+                _reset(near)
+                continue
+            pair = _Pair(self, near, far)
+            with self._lock:
+                self._pairs.add(pair)
+            pair.start()
+
+    def forget(self, pair: _Pair) -> None:
+        """It has ended."""
+        with self._lock:
+            self._pairs.discard(pair)
+
+
+class _Pair:
+    """One connection."""
+
+    def __init__(self, proxy: Proxy, near: socket.socket, far: socket.socket) -> None:
+        self.proxy = proxy
+        self.near, self.far = near, far
+        self.frozen = False
+
+    def start(self) -> None:
+        for ends in ((self.near, self.far), (self.far, self.near)):
+            threading.Thread(target=self._pump, args=ends, daemon=True).start()
+
+    def reset(self) -> None:
+        _reset(self.near)
+        _reset(self.far)
+
+    def _pump(self, source: socket.socket, sink: socket.socket) -> None:
+        with contextlib.suppress(OSError):
+            while data := source.recv(self.proxy.chunk):
+                if self.frozen:
+                    continue
+                sink.sendall(data)
+                self.proxy.forwarded += len(data)
+                if self.proxy.pause:
+                    time.sleep(self.proxy.pause)
+        if not self.frozen:
+            for end in (source, sink):
+                with contextlib.suppress(OSError):
+                    end.shutdown(socket.SHUT_RDWR)
+                end.close()
+            self.proxy.forget(self)
+
+
+def _reset(end: socket.socket) -> None:
+    """Close with RST, as a network does that lost its memory."""
+    with contextlib.suppress(OSError):
+        end.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
+        end.shutdown(socket.SHUT_RDWR)  # a thread may be reading
+    end.close()
+
+
+@contextmanager
+def proxy_to(port: int) -> Iterator[Proxy]:
+    """A proxy that ends in the end."""
+    proxy = Proxy(port)
+    try:
+        yield proxy
+    finally:
+        proxy.close()
