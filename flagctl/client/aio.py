@@ -73,7 +73,7 @@ class AsyncClient(Client):
                     first.set_result(None)
                 descriptor = await loop.run_in_executor(None, ears.fileno)
                 if descriptor is None or not ears.heard():
-                    await self._until(seconds, descriptor)
+                    await self._until(min(seconds, ears.patience()), descriptor)
                     told, asked = ears.heard(), self._alarm.silence()
                 else:
                     told, asked = True, False

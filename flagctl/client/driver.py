@@ -6,6 +6,8 @@ import contextlib
 import os
 from typing import Any
 
+_AGAIN, _AT_MOST = 0.25, 15.0
+
 
 class Alarm:
     """Wakes whoever waits on its file descriptor; `ring` may be called from anywhere, a signal handler too."""
@@ -54,6 +56,7 @@ class Ears:
         self._open = getattr(reader, "watch", None)
         self._environment = environment
         self._watch: Any = None
+        self._failed = 0
 
     def fileno(self) -> int | None:
         """What is readable when there is something to hear; None where there is no telling. Never raises."""
@@ -65,8 +68,18 @@ class Ears:
             descriptor: int = self._watch.fileno()
         except Exception:  # whatever the source does; the next look says what is wrong with it
             self.close()
+            self._failed += 1
             return None
+        self._failed = 0
         return descriptor
+
+    def just_failed(self) -> bool:
+        """Whether listening failed now and not before; a look says what is wrong."""
+        return self._failed == 1
+
+    def patience(self) -> float:
+        """In how many seconds to listen again where that failed: a look may have succeeded meanwhile."""
+        return min(_AGAIN * 2 ** min(self._failed - 1, 8), _AT_MOST) if self._failed else float("inf")
 
     def heard(self) -> bool:
         """Whether something may have been published since the last call. Never raises."""

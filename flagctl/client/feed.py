@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 _NAME = "flagctl-client"
 _GOODBYE = 2.0
 _AFTER_A_FAULT = 1.0
+_PATIENCE = 1.0
+"""Seconds that a fork waits for a thread that is at work: it may be waiting for the network."""
 
 
 class Shared:
@@ -73,6 +75,8 @@ class Feed:
         self._clients: dict[int, ref[Client]] = {}
         self._idle = threading.Condition(_LOCK)
         self._busy: Client | None = None
+        self.working = threading.RLock()
+        """Held by the thread except while it waits."""
         self._thread = threading.Thread(target=self._run, name=_NAME, daemon=True)
 
     def add(self, client: Client) -> None:
@@ -99,8 +103,16 @@ class Feed:
     def _run(self) -> None:
         told = asked = False
         try:
-            while (seconds := self._turns(told, asked)) is not None:
-                told, asked = self._wait(seconds)
+            while True:
+                with self.working:
+                    seconds = self._turns(told, asked)
+                    if seconds is None:
+                        return
+                    told, asked, poll = self._listen()
+                if not told:
+                    poll.poll(max(0.0, min(seconds, self._ears.patience(), 1e6)) * 1000)
+                    with self.working:
+                        told, asked = self._ears.heard(), self.alarm.silence()
         finally:
             self._ears.close()
             self.alarm.close()
@@ -136,17 +148,15 @@ class Feed:
                 self._busy = None
                 self._idle.notify_all()
 
-    def _wait(self, seconds: float) -> tuple[bool, bool]:
-        """Whether the source told of something, and whether somebody wants it asked."""
-        descriptor = self._ears.fileno()
-        if descriptor is not None and self._ears.heard():
-            return True, False
-        places = [self.alarm.fileno(), *([] if descriptor is None else [descriptor])]
+    def _listen(self) -> tuple[bool, bool, select.poll]:
+        """Whether the source tells of something already; else what to wait for."""
         poll = select.poll()  # not select(): it fails for descriptors above 1023
-        for place in places:
-            poll.register(place, select.POLLIN)
-        poll.poll(max(0.0, min(seconds, 1e6)) * 1000)
-        return self._ears.heard(), self.alarm.silence()
+        poll.register(self.alarm.fileno(), select.POLLIN)
+        descriptor = self._ears.fileno()
+        if descriptor is None:
+            return self._ears.just_failed(), False, poll
+        poll.register(descriptor, select.POLLIN)
+        return self._ears.heard(), False, poll
 
 
 _LOCK = threading.RLock()
@@ -172,14 +182,34 @@ def opened(source: str | Reader) -> Reader:
     return open_reader(source, Path.cwd() if source.startswith("file:") else Path())
 
 
+_FORKING = threading.RLock()
+_still: list[Feed] = []
+
+
+def _hold_still() -> None:
+    """Before a fork: what a thread has half done, such as an import, would stay half done in the child."""
+    _FORKING.acquire()
+    for feed in list(_FEEDS.values()):
+        if feed.working.acquire(timeout=_PATIENCE):
+            _still.append(feed)
+
+
+def _go_on() -> None:
+    """In the parent."""
+    while _still:
+        _still.pop().working.release()
+    _FORKING.release()
+
+
 def _begin_anew() -> None:
-    """In the child of a fork the threads are gone, and who held the lock with them."""
-    global _LOCK
-    _LOCK = threading.RLock()
+    """In the child the threads are gone, and who held the locks with them."""
+    global _LOCK, _FORKING
+    _LOCK, _FORKING = threading.RLock(), threading.RLock()
+    _still.clear()
     for feed in _FEEDS.values():
         feed.alarm.close()
     _FEEDS.clear()
 
 
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_begin_anew)
+    os.register_at_fork(before=_hold_still, after_in_parent=_go_on, after_in_child=_begin_anew)
