@@ -32,6 +32,9 @@ PATHS = [
     "/orgs/{org}/teams/{team_slug}",
     "/orgs/{org}/teams/{team_slug}/members",
     "/organizations/{org}/team/{team_slug}/members",
+    "/repos/{owner}/{repo}/actions/runs/{run_id}/rerun",
+    "/repos/{owner}/{repo}/actions/workflows/{workflow_id}",
+    "/repos/{owner}/{repo}/actions/workflows/{workflow_id}/runs",
     "/repos/{owner}/{repo}/issues/comments/{comment_id}",
     "/repos/{owner}/{repo}/issues/{issue_number}",
     "/repos/{owner}/{repo}/issues/{issue_number}/comments",
@@ -111,6 +114,8 @@ class GitHubServer:
         self.reviews: list[dict[str, Any]] = []
         self.comments: list[dict[str, Any]] = []
         self.team: list[str] = []
+        self.runs: list[dict[str, Any]] = []
+        self.rerun: list[int] = []
         self.bare = folder / OWNER / f"{NAME}.git"
         subprocess.run(["git", "init", "-q", "--bare", "-b", "main", str(self.bare)], check=True)
         subprocess.run(["git", "-C", str(self.bare), "config", "http.receivepack", "true"], check=True)
@@ -165,6 +170,12 @@ class GitHubServer:
         review = self.example("/repos/{owner}/{repo}/pulls/{pull_number}/reviews", "get", 200)[0]
         review["user"]["login"] = login
         self.reviews.append(review | {"state": state, "commit_id": commit, "id": len(self.reviews)})
+
+    def add_run(self, workflow: str, commit: str) -> int:
+        number = len(self.runs) + 1
+        url = f"{self.url}/repos/{OWNER}/{NAME}/actions/runs/{number}"
+        self.runs.append({"id": number, "path": workflow, "head_sha": commit, "url": url, "rerun_url": f"{url}/rerun"})
+        return number
 
     # ---- answers ----
 
@@ -230,6 +241,17 @@ class GitHubServer:
             case "PATCH", ["issues", "comments", number]:
                 self.comments[int(number) - 1] |= body
                 return 200, self.comments[int(number) - 1]
+            case "GET", ["actions", "workflows", name]:
+                found = self.example("/repos/{owner}/{repo}/actions/workflows/{workflow_id}", "get", 200)
+                return 200, found | {"path": f".github/workflows/{name}", "url": f"{self.url}{path}"}
+            case "GET", ["actions", "workflows", name, "runs"]:
+                found = self.example("/repos/{owner}/{repo}/actions/workflows/{workflow_id}/runs", "get", 200)
+                runs = [run for run in self.runs if (run["path"], run["head_sha"]) == (name, query["head_sha"])]
+                one = found["workflow_runs"][0]
+                return 200, {"total_count": len(runs), "workflow_runs": [one | run for run in runs]}
+            case "POST", ["actions", "runs", number, "rerun"]:
+                self.rerun.append(int(number))
+                return 201, {}
             case "GET", ["orgs", org]:
                 found = self.example("/orgs/{org}", "get", 200)
                 return 200, found | {"login": org, "url": f"{self.url}/orgs/{org}"}

@@ -78,6 +78,24 @@ def comment(project: Project, ref: str, environ: Mapping[str, str], text: str) -
     return forge.comment(forge.pull(number), MARK, text)
 
 
+def again(project: Project, ref: str | None, environ: Mapping[str, str], workflow: str) -> str:
+    """Run the workflow that looks for a pull request's approvals again; its run's URL.
+
+    Raises UsageError, OutsideError.
+    """
+    from flagctl.history.forge import forge_of, number_of, require
+    from flagctl.history.git import Git
+    from flagctl.history.github import GitHub
+
+    number = number_of(ref) if ref else _of_event(environ)
+    if number is None:
+        raise UsageError("there is no pull request to look at", hint=f"flagctl approvals 42 --again {workflow}")
+    forge = require(forge_of(Git(project.root), environ))
+    if not isinstance(forge, GitHub):
+        raise UsageError("--again is for GitHub's workflows", hint="flagctl approvals looks again here")
+    return forge.rerun(forge.pull(number), workflow)
+
+
 def document(found: Found) -> dict[str, Any]:
     """The JSON document of `approvals`; its format is FORMAT."""
     return {

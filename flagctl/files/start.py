@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -47,6 +47,11 @@ def start(root: Path, environments: Sequence[str] = ENVIRONMENTS) -> list[Made]:
     return [_make(root, path, text) for path, text in files.items()]
 
 
+def complete(top: Path, files: Mapping[str, str]) -> list[Made]:
+    """Create what is missing of the files that a forge looks for in a repository; text by path. Raises OutsideError."""
+    return [_make(top, path, text) for path, text in files.items()]
+
+
 def in_git(folder: Path) -> bool:
     """Whether a folder, which need not exist yet, lies in a Git work tree."""
     return any((above / ".git").exists() for above in (folder, *folder.parents))
@@ -65,8 +70,10 @@ def _make(root: Path, path: str, text: str) -> Made:
 
 
 def _advice(path: str, found: str, wanted: str) -> str:
+    same = found.replace("\r\n", "\n") == wanted
+    if path.startswith(".github/"):
+        return "" if same else "not what fits the settings now; delete it and run init again to get that"
     if path.startswith("schema/"):
-        same = found.replace("\r\n", "\n") == wanted
         return "" if same else "not this flagctl's; delete it and run init again to get the new one"
     if path.startswith("flags/"):
         return ""

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from functools import cached_property
 from typing import Any
 
-from flagctl.errors import OutsideError
+from flagctl.errors import OutsideError, UsageError
 from flagctl.history.forge import Pull, people
 from flagctl.history.propose import Proposal
 from flagctl.plan.approve import Review
@@ -103,6 +103,21 @@ class GitHub:
             if ours.body != text:
                 ours.edit(text)
             return str(ours.html_url)
+
+    def rerun(self, pull: Pull, workflow: str) -> str:
+        """Run a workflow (its file's name) that ran for a pull request's last push again; the run's URL.
+
+        A check of a run of its own, with the same name, would leave the failed one standing beside it.
+        Raises UsageError where there is no such run, OutsideError.
+        """
+        hint = "the token needs actions: write, which a fork's does not have"
+        with self._telling(f"run {workflow} again", hint):
+            runs = self._repo.get_workflow(workflow).get_runs(event="pull_request", head_sha=pull.head)
+            run = next(iter(runs), None)
+            if run is None:
+                raise UsageError(f"{workflow} has not run for {pull.head[:12]} of {pull.url}", hint="push once more")
+            self._github.requester.requestJsonAndCheck("POST", run.rerun_url)
+            return str(run.html_url)
 
     @cached_property
     def _github(self) -> Any:

@@ -21,6 +21,10 @@ def command(
     override: Annotated[
         str | None, typer.Option("--override-freeze", metavar="REASON", help="Let the change through a freeze.")
     ] = None,
+    again: Annotated[
+        str | None,
+        typer.Option(metavar="WORKFLOW", help="After a review: run GitHub's workflow of that file name again instead."),
+    ] = None,
     as_json: Json = False,
     clock: Clock = None,
 ) -> Exit:
@@ -37,6 +41,9 @@ def command(
     from flagctl.cli import approving
 
     session = ctx.obj
+    if again is not None:
+        session.out.say(f"runs again: {approving.again(session.project(), ref, os.environ, again)}")
+        return Exit.DONE
     found = approving.approvals(
         session.project(), ref, os.environ, now=session.now(clock), base=base, overridden=bool(override)
     )

@@ -16,17 +16,27 @@ def command(
         str | None,
         typer.Option(metavar="A,B,C", help="In the order of promotion.  [default: development,staging,production]"),
     ] = None,
+    action: Annotated[
+        str | None,
+        typer.Option(
+            metavar="OWNER/REPO@SHA",
+            help="The commit of flagctl that GitHub's workflows run; default: the one that pip installed here.",
+        ),
+    ] = None,
+    github: Annotated[bool, typer.Option("--github/--no-github", help="Write workflows for GitHub.")] = True,
 ) -> None:
     """Start a flag repository, or complete one.
 
     Writes flags/ with settings, attributes and an example flag with its tests, schema/ for editors,
-    .gitattributes and .gitignore, and tells Git how flag files merge. What is there already is kept as it is.
+    .gitattributes and .gitignore, tells Git how flag files merge, and writes .github/workflows/ that check, plan,
+    approve, publish and look after flags. What is there already is kept as it is.
 
     \b
     Examples:
       flagctl init
-      flagctl init services/flags --environments dev,prod
+      flagctl init services/flags --environments dev,prod --no-github
     """
+    from flagctl.cli import hosting
     from flagctl.files.start import ENVIRONMENTS, in_git, start
     from flagctl.project import find_root
 
@@ -36,7 +46,10 @@ def command(
     if around and root.is_relative_to(around / "flags"):
         raise UsageError(f"{root} is inside the flag repository in {around}", hint=f"flagctl init {around}")
     names = [name.strip() for name in environments.split(",")] if environments is not None else ENVIRONMENTS
+    uses = hosting.action(action) if github else ""
     made = start(root, names)
+    if uses:
+        made += hosting.workflows(root, uses)
     for file in made:
         out.data(f"{'created' if file.created else 'kept   '} {file.path}")
         if file.advice:
@@ -52,6 +65,8 @@ def command(
             out.data("created .git/objects/info/commit-graph, by which the log of a flag is found")
     else:
         out.say(f"hint: Git is the database; `git init {root}` makes a repository of it")
+    if github:
+        out.say("what GitHub has to be told, once: docs/github.md of flagctl" if uses else hosting.UNKNOWN)
     out.say(
         "next: flagctl check, flagctl test, flagctl new my-first-flag" if any(f.created for f in made) else "complete"
     )
