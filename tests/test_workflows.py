@@ -19,6 +19,7 @@ from servers import BUCKET
 from workflow_runner import ROOT, Runner, filled, git, holds, installed, load, value_of
 
 from flagctl import __version__
+from flagctl.cli.hosting import commit_noted
 from flagctl.errors import UsageError
 from flagctl.files.workflows import LOCAL, action_of, workflows
 from flagctl.project import Project
@@ -144,6 +145,38 @@ def test_init_writes_them_once_and_tells_when_they_no_longer_fit(flagctl: Run, r
     # in a folder of a larger repository they are at its top, and work in the folder
     inner = flagctl("init", "services/more", *arguments[1:])
     assert "kept    ../../.github/workflows/flags-publish.yml" in inner.stdout
+
+
+@pytest.mark.parametrize(
+    ("noted", "reference"),
+    [
+        ('{"url": "https://github.com/acme/flagctl.git", "vcs_info": {"commit_id": "abc"}}', "acme/flagctl@abc"),
+        ('{"url": "ssh://git@github.com/acme/flagctl", "vcs_info": {"commit_id": "abc"}}', "acme/flagctl@abc"),
+        ('{"url": "https://git.example.com/acme/flagctl", "vcs_info": {"commit_id": "abc"}}', ""),
+        ('{"url": "file:///src/flagctl", "dir_info": {"editable": true}}', ""),
+        ('{"url": "https://github.com/acme/flagctl/archive/1.zip", "archive_info": {}}', ""),
+        ("", ""),
+    ],
+)
+def test_the_commit_that_pip_installed_is_known(noted: str, reference: str) -> None:
+    assert commit_noted(noted) == reference
+
+
+def test_what_is_published_is_the_branch_that_people_work_from(flagctl: Run, repo: Path, tmp_path: Path) -> None:
+    git("-C", repo, "branch", "-m", "trunk")
+    git("clone", "-q", repo, tmp_path / "clone")
+    git("-C", tmp_path / "clone", "checkout", "-qb", "flags")
+    flagctl("init", "--action", f"acme/flagctl@{'a' * 40}", cwd=tmp_path / "clone")
+    written = load((tmp_path / "clone/.github/workflows/flags-publish.yml").read_text())
+    assert written["on"]["push"]["branches"] == ["trunk"]
+
+
+def test_runs_wait_for_each_other_where_they_must() -> None:
+    made = {name: load(text) for name, text in texts().items()}
+    publish = made["flags-publish"]["jobs"]["publish"]["concurrency"]
+    assert publish == {"group": "flags-publish-${{ matrix.environment }}", "cancel-in-progress": False}
+    assert made["flags-approvals"]["concurrency"] == made["flags-review"]["concurrency"]
+    assert made["flags-review"]["concurrency"]["cancel-in-progress"] is False
 
 
 @pytest.mark.parametrize(

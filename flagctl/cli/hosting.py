@@ -38,23 +38,34 @@ def workflows(root: Path, uses: str) -> list[Made]:
     from flagctl.cli.keyring import repository_folder
     from flagctl.files import workflows as texts
     from flagctl.files.start import complete
+    from flagctl.history.git import Git
+    from flagctl.history.propose import main_branch
     from flagctl.project import Project
 
     project = Project(root)
     top = repository_folder(project)
     folder = "" if root == top else root.relative_to(top).as_posix()
-    made = complete(top, texts.workflows(project.settings(), uses, folder))
+    git = Git.find(root)
+    branch = main_branch(git) if git else "main"
+    made = complete(top, texts.workflows(project.settings(), uses, folder, branch))
     return [replace(one, path=Path(os.path.relpath(top / one.path, root)).as_posix()) for one in made]
 
 
-def _installed_from() -> str:
-    """OWNER/REPOSITORY@COMMIT that pip noted when it installed flagctl from GitHub; "" for any other way."""
+def commit_noted(direct_url: str) -> str:
+    """OWNER/REPOSITORY@COMMIT of what pip notes as direct_url.json; "" for what is no commit at GitHub."""
     from flagctl.history.forge import place_of
 
     try:
-        noted = json.loads(distribution("flagctl").read_text("direct_url.json") or "{}")
-    except (PackageNotFoundError, ValueError):
+        noted = json.loads(direct_url)
+        place = place_of(noted["url"])
+        commit = noted["vcs_info"]["commit_id"]
+    except (ValueError, KeyError):
         return ""
-    place = place_of(noted.get("url", ""))
-    commit = noted.get("vcs_info", {}).get("commit_id", "")
-    return f"{place.path}@{commit}" if place and place.host == "github.com" and commit else ""
+    return f"{place.path}@{commit}" if place and place.host == "github.com" else ""
+
+
+def _installed_from() -> str:
+    try:
+        return commit_noted(distribution("flagctl").read_text("direct_url.json") or "")
+    except PackageNotFoundError:
+        return ""

@@ -90,7 +90,8 @@ _APPROVALS = """\
         run: flagctl approvals
 """
 _REVIEW = f"""\
-    if: {_OURS} # a fork's token may start nothing: there somebody presses «Re-run jobs»
+    # of a fork the token can start nothing: there somebody presses «Re-run all jobs»
+    if: {_OURS}
     permissions:
       actions: write # to run the approvals again
       contents: read
@@ -171,10 +172,11 @@ def action_of(reference: str) -> str:
     return f"{repository}/.github/actions/flagctl@{commit}"
 
 
-def workflows(settings: Settings, action: str, folder: str = "") -> dict[str, str]:
+def workflows(settings: Settings, action: str, folder: str = "", branch: str = "main") -> dict[str, str]:
     """Text by path from the repository's top.
 
-    action: what `uses:` says. folder: where `flags/` lies, from the top; "" for the top. Environments without a
+    action: what `uses:` says. folder: where `flags/` lies, from the top; "" for the top. branch: what is published
+    when it is pushed. Environments without a
     target are not published; what a kind of target needs is there only where settings have one of it.
     """
     published = [environment for environment in settings.environments.values() if environment.targets]
@@ -227,7 +229,7 @@ def workflows(settings: Settings, action: str, folder: str = "") -> dict[str, st
         ),
     }
     if published:
-        on = "  push:\n    branches: [main]\n  workflow_dispatch:"
+        on = f"  push:\n    branches: [{json.dumps(branch)}]\n  workflow_dispatch:"
         files["flags-publish.yml"] = _file("flags publish", on, {"publish": _PUBLISH}, publish)
     return {f"{FOLDER}/{name}": text for name, text in files.items()}
 

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 _UNSAFE = re.compile(r"[^A-Za-z0-9._-]+|\.\.+|\.lock$|\.$|^\.")
 _DRAFT = "refs/flagctl/draft"
+_USUAL = ("main", "master")
 
 
 class Proposal(msgspec.Struct, frozen=True, kw_only=True):
@@ -108,9 +109,20 @@ def remote_of(git: Git) -> str:
 
 def on_main(git: Git, remote: str) -> bool:
     """Whether the current branch is the one that the remote's people work from."""
+    main = _main_of(git, remote)
+    return git.branch() in ({main} if main else _USUAL)
+
+
+def main_branch(git: Git) -> str:
+    """The branch that people work from, as well as it can be known here."""
+    here = git.branch()
+    return _main_of(git, remote_of(git)) or (here if here in _USUAL else "main")
+
+
+def _main_of(git: Git, remote: str) -> str:
+    """What the remote calls its main branch, "" where it was never asked."""
     status, out, _ = git.run("symbolic-ref", "--quiet", "--short", f"refs/remotes/{remote}/HEAD")
-    main = out.strip().removeprefix(f"{remote}/") if not status else ""
-    return git.branch() in ({main} if main else {"main", "master"})
+    return out.strip().removeprefix(f"{remote}/") if not status else ""
 
 
 def _commit(git: Git, texts: Mapping[str, str | None], message: str, branch: str) -> str:
