@@ -91,3 +91,15 @@ def test_an_application_that_evaluates_loads_nothing_of_the_tool() -> None:
     forbidden = [*HEAVY, "typer", "rich", "yaml_rs", "click"]
     done = subprocess.run([sys.executable, "-c", APPLICATION, *forbidden], capture_output=True, text=True, check=True)
     assert done.stdout.split() == []
+
+
+@pytest.mark.parametrize(
+    ("source", "more"), [("file:nowhere", ["redis"]), ("redis://127.0.0.1:1/0", []), ("https://127.0.0.1:1", ["redis"])]
+)
+def test_a_client_loads_nothing_that_its_source_does_not_need(source: str, more: list[str]) -> None:
+    script = APPLICATION.replace(
+        "names =", f"flagctl.client.Client({source!r}, 'production', cache=False).close()\nnames ="
+    )
+    forbidden = [*(HEAVY - {"redis"}), "botocore", "typer", "rich", "yaml_rs", "click", *more]
+    done = subprocess.run([sys.executable, "-c", script, *forbidden], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == []
