@@ -29,6 +29,9 @@ PLAIN = "git log --oneline -- PATH"
 EVAL, EVAL_AT, EVAL_DATE = "flagctl eval", "flagctl eval --at HEAD~500", "flagctl eval --at DATE"
 OF_FLAG, ALL, COLD = "flagctl log KEY", "flagctl log, warm", "flagctl log, cold"
 FIRST = "flagctl log KEY, first entry (wall)"
+COLD_FIRST = "flagctl log, cold, first entry (wall)"
+FEW = "flagctl log -n 20, cold"
+AGAIN = "flagctl log KEY, again"
 
 
 def commands() -> dict[str, tuple[str, ...]]:
@@ -38,6 +41,8 @@ def commands() -> dict[str, tuple[str, ...]]:
         PLAIN: ("git", "log", "--oneline", "--", path_of(NUMBER, ENVIRONMENT)),
         START: (*FLAGCTL, "-C", "tiny", "log", KEY, "-e", ENVIRONMENT),
         OF_FLAG: (*FLAGCTL, "log", KEY, "-e", ENVIRONMENT),
+        AGAIN: (*FLAGCTL, "log", KEY, "-e", ENVIRONMENT),  # where its segments were looked for before
+        FEW: (*FLAGCTL, "log", "-n", "20"),
         COLD: (*FLAGCTL, "log"),
         ALL: (*FLAGCTL, "log"),
         "flagctl list, warm": (*FLAGCTL, "list"),
@@ -73,12 +78,14 @@ def measure(folder: Path, runs: int) -> tuple[dict[str, float], int]:
     entries = 0
     for _ in range(runs):
         for name, command in commands().items():
-            if name == COLD:
+            if name in (FEW, COLD):
                 shutil.rmtree(folder / ".git" / "flagctl", ignore_errors=True)
             cost, lines = cpu(folder, command)
             costs.setdefault(name, []).append(cost)
             entries = lines // 3 if name == ALL else entries
         costs.setdefault(FIRST, []).append(first_line(folder, commands()[OF_FLAG]))
+        shutil.rmtree(folder / ".git" / "flagctl", ignore_errors=True)
+        costs.setdefault(COLD_FIRST, []).append(first_line(folder, commands()[COLD]))
     return {name: sorted(found)[runs // 2] for name, found in costs.items()}, entries
 
 
@@ -88,8 +95,9 @@ def misses(costs: dict[str, float], entries: int) -> list[str]:
     if costs[FIRST] > 0.5:
         found.append(f"{FIRST}: {costs[FIRST]:.2f} s, at most 0.5")
     allowed = 1.5 * costs[PLAIN] + costs[START]
-    if costs[OF_FLAG] > allowed:
-        found.append(f"{OF_FLAG}: {costs[OF_FLAG]:.3f} s, at most 1.5 times git and start-up, {allowed:.3f}")
+    for name in (OF_FLAG, AGAIN):
+        if costs[name] > allowed:
+            found.append(f"{name}: {costs[name]:.3f} s, at most 1.5 times git and start-up, {allowed:.3f}")
     for name in (ALL, COLD):  # cold: the ledger is made on the way
         if entries / costs[name] < 5000:
             found.append(f"{name}: {entries / costs[name]:,.0f} entries a second, at least 5,000")

@@ -130,6 +130,21 @@ def test_a_flag_that_comes_goes_and_moves_and_a_file_nobody_can_read(repo: Path,
     ]  # fmt: skip
 
 
+def test_a_linked_file_is_followed_to_what_it_stands_for(repo: Path, commit: Commit) -> None:
+    commit(1, {OTHER: HEAD + "default: {serve: on}\n"})
+    (repo / "flags/development/linked.yaml").symlink_to("wishlist-edit.yaml")
+    commit(2, {})
+    commit(3, {OTHER: HEAD + "default: {serve: off}\n"})
+    (repo / "flags/development/linked.yaml").unlink()
+    (repo / "flags/development/linked.yaml").symlink_to("../../flags/production/wishlist-edit.yaml")
+    commit(4, {})
+    story = told(repo, key="linked", since=1)
+    assert lines(story) == [
+        (2, "no flag", "on", "commit"), (3, "on", "off", "commit"), (4, "off", "unreadable", "commit"),
+    ]  # fmt: skip
+    assert story.transitions[1].causes[0].through == ("flag wishlist-edit",)
+
+
 def test_the_settings_count_and_a_merge_is_one_commit(repo: Path, git: GitRun, commit: Commit) -> None:
     text = (repo / "flags/flagctl.yaml").read_text()
     people = [{"targetingKey": f"user-{i}"} for i in range(40)]

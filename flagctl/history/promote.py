@@ -20,7 +20,7 @@ from flagctl.files.merge import Conflict, merge, same
 from flagctl.files.repository import Reading, needs
 from flagctl.files.walk import classify, find
 from flagctl.history.change import Texts, text_of
-from flagctl.history.states import steps
+from flagctl.history.states import LINK, steps
 from flagctl.history.touches import require_whole
 from flagctl.history.travel import Blobs, CommitTree
 from flagctl.problems import did_you_mean
@@ -312,7 +312,8 @@ class _Work:
         names = (self.wanted.source, self.wanted.target)
         found: dict[str, list[tuple[int, str, str]]] = {}
         for step in reversed(list(steps(self.git, self.head, [f"flags/{name}" for name in names]))):
-            for path, old, blob in step.changes:
+            for path, *names_of in step.changes:
+                old, blob = ("" if name.startswith(LINK) else name for name in names_of)
                 entry = classify(path)
                 if entry.kind != "flag":
                     continue

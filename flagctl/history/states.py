@@ -6,6 +6,7 @@ One `git log --raw` tells every change, and nothing of who made it: over a long 
 
 from __future__ import annotations
 
+import posixpath
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -18,11 +19,13 @@ from flagctl.history.travel import Blobs
 if TYPE_CHECKING:
     from flagctl.history.git import Git
 
-_LINK = b"120000"
+_LINK = "120000"
+LINK = "@"
+"""Stands before Git's name for a symbolic link."""
 
 
 class Step(msgspec.Struct, frozen=True):
-    """A commit, its committer's time, and what it changed: path, Git's names before and after, "" for none."""
+    """A commit, its committer's time, and what it changed: path, names as in `listing` before and after."""
 
     commit: str
     time: int
@@ -46,7 +49,7 @@ def steps(git: Git, head: str, paths: Sequence[str], *, until: str = "") -> Iter
             commit, _, rest = field.partition(b"\x01")[2].decode().partition(" ")
             time, changes = int(rest.split("\n")[0]), []
         elif b":" in field[:2]:
-            old_mode, new_mode, old, new, _ = field.strip().removeprefix(b":").split(b" ")
+            old_mode, new_mode, old, new, _ = field.strip().removeprefix(b":").decode().split(" ")
             path = next(fields).decode("utf-8", "replace")
             changes.append((path, _there(old_mode, old), _there(new_mode, new)))
     if commit:
@@ -56,12 +59,13 @@ def steps(git: Git, head: str, paths: Sequence[str], *, until: str = "") -> Iter
 
 
 def listing(git: Git, commit: str, environment: str) -> dict[str, str]:
-    """Git's name for each file of an environment and for the settings, at a commit."""
+    """Git's name for each file of an environment and for the settings, at a commit; LINK before one of a link."""
     found = {}
     for record in git.read("ls-tree", "-r", "-z", commit, "--", f"flags/{environment}/", SETTINGS).split("\0"):
         about, _, path = record.partition("\t")
-        if about and not about.startswith("120000"):
-            found[path] = about.split(" ")[2]
+        if about:
+            mode, _, name = about.split(" ")
+            found[path] = _there(mode, name)
     return found
 
 
@@ -70,8 +74,15 @@ class StateTree(Tree):
 
     def __init__(self, objects: dict[str, str], blobs: Blobs) -> None:
         self.refused: dict[str, str] = {}
-        self._objects = objects
+        files = {path: name for path, name in objects.items() if not name.startswith(LINK)}
+        self._objects = dict(files)
         self._blobs = blobs
+        for path in objects.keys() - files.keys():
+            end = target(path, objects[path], blobs)
+            if end in files:
+                self._objects[path] = files[end]
+            else:
+                self.refused[path] = "is a symbolic link to no file of its environment"
 
     def paths(self, under: str = "flags") -> list[str]:
         """See flagctl.files.walk.Tree."""
@@ -84,8 +95,15 @@ class StateTree(Tree):
         return self._blobs.read(self._objects[path])
 
 
-def _there(mode: bytes, name: bytes) -> str:
-    return "" if mode in (_LINK, b"000000") or not name.strip(b"0") else name.decode()
+def target(path: str, name: str, blobs: Blobs) -> str:
+    """Where a link in an environment leads, "" for out of it. name: as `listing` has it."""
+    said = blobs.read(name.removeprefix(LINK)).decode("utf-8", "replace")
+    end = posixpath.normpath(posixpath.join(posixpath.dirname(path), said))
+    return end if end.split("/")[:2] == path.split("/")[:2] else ""
+
+
+def _there(mode: str, name: str) -> str:
+    return "" if not name.strip("0") else f"{LINK}{name}" if mode == _LINK else name
 
 
 def _fields(stream: Any) -> Iterator[bytes]:

@@ -18,7 +18,7 @@ from flagctl.evaluate.evaluator import Evaluator
 from flagctl.files.repository import needs, read_closure
 from flagctl.files.understand import understand
 from flagctl.files.walk import SETTINGS, classify
-from flagctl.history.states import StateTree, Step, listing, steps
+from flagctl.history.states import LINK, StateTree, Step, listing, steps, target
 from flagctl.history.touches import Commit, commits, require_whole
 from flagctl.history.travel import Blobs
 from flagctl.model import times, words
@@ -172,6 +172,9 @@ class _Course:
                 continue
             found.add(name)
             for path, blob in versions.get(name, ()):
+                if blob.startswith(LINK):
+                    waiting.append(_name(target(path, blob, self.blobs)))
+                    continue
                 model = understand(classify(path), self.blobs.read(blob)).model
                 waiting += needs(model) if model is not None else []
         return found
