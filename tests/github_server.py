@@ -35,14 +35,17 @@ PATHS = [
     "/repos/{owner}/{repo}/actions/runs/{run_id}/rerun",
     "/repos/{owner}/{repo}/actions/workflows/{workflow_id}",
     "/repos/{owner}/{repo}/actions/workflows/{workflow_id}/runs",
+    "/repos/{owner}/{repo}/commits",
     "/repos/{owner}/{repo}/issues/comments/{comment_id}",
     "/repos/{owner}/{repo}/issues/{issue_number}",
     "/repos/{owner}/{repo}/issues/{issue_number}/comments",
     "/repos/{owner}/{repo}/issues/{issue_number}/labels",
     "/repos/{owner}/{repo}/pulls",
     "/repos/{owner}/{repo}/pulls/{pull_number}",
+    "/repos/{owner}/{repo}/pulls/{pull_number}/commits",
     "/repos/{owner}/{repo}/pulls/{pull_number}/requested_reviewers",
     "/repos/{owner}/{repo}/pulls/{pull_number}/reviews",
+    "/users/{username}",
 ]
 
 
@@ -101,6 +104,7 @@ def _nullable(node: Any) -> Any:
 class GitHubServer:
     """The server while a test runs.
 
+    public: the e-mail address that a login shows. commits: (login, e-mail) of each in the repository and pull request.
     script: answers to give before it works again: (method, end of the path, status, headers, body); 0 never answers.
     seen: (method, path, body) of each request to the API. faults: what did not agree with the description.
     """
@@ -116,6 +120,8 @@ class GitHubServer:
         self.team: list[str] = []
         self.runs: list[dict[str, Any]] = []
         self.rerun: list[int] = []
+        self.public: dict[str, str] = {}
+        self.commits: list[tuple[str, str]] = []
         self.bare = folder / OWNER / f"{NAME}.git"
         subprocess.run(["git", "init", "-q", "--bare", "-b", "main", str(self.bare)], check=True)
         subprocess.run(["git", "-C", str(self.bare), "config", "http.receivepack", "true"], check=True)
@@ -183,6 +189,10 @@ class GitHubServer:
         repo = f"/repos/{OWNER}/{NAME}"
         if path == "/graphql":  # no OpenAPI describes it
             return 200, {"data": {"enablePullRequestAutoMerge": {"actor": None, "clientMutationId": None}}}
+        if path.startswith("/users/"):
+            login = path.rpartition("/")[2]
+            person = self.example("/users/{username}", "get", 200)
+            return 200, person | {"login": login, "email": self.public.get(login)}
         if not path.startswith((repo, "/orgs/", "/organizations/")):
             return 404, {"message": "Not Found"}
         rest = path.removeprefix(repo)
@@ -215,6 +225,10 @@ class GitHubServer:
             case "PATCH", ["pulls", number]:
                 self.pulls[int(number) - 1] |= body
                 return 200, self.pulls[int(number) - 1]
+            case "GET", ["commits"]:
+                return 200, [self._commit(*one) for one in self.commits if one[0] == query.get("author")]
+            case "GET", ["pulls", _, "commits"]:
+                return 200, [self._commit(*one) for one in self.commits]
             case "GET", ["pulls", _, "reviews"]:
                 return 200, self.reviews
             case "POST", ["pulls", _, "requested_reviewers"]:
@@ -262,6 +276,13 @@ class GitHubServer:
                 person = self.example("/orgs/{org}/teams/{team_slug}/members", "get", 200)[0]
                 return 200, [person | {"login": login} for login in self.team]
         return 404, {"message": "Not Found"}
+
+    def _commit(self, login: str, email: str) -> dict[str, Any]:
+        commit = self.example("/repos/{owner}/{repo}/commits", "get", 200)[0]
+        for whose in ("author", "committer"):
+            commit[whose]["login"] = login
+            commit["commit"][whose]["email"] = email
+        return commit  # type: ignore[no-any-return]
 
     def _simple(self, pull: dict[str, Any]) -> dict[str, Any]:
         simple = self.example("/repos/{owner}/{repo}/pulls", "get", 200)[0]

@@ -29,7 +29,17 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[GitHubServer]:
 
 @pytest.fixture
 def server(served: GitHubServer) -> Iterator[GitHubServer]:
-    for kept in (served.pulls, served.reviews, served.comments, served.seen, served.script, served.team, served.faults):
+    for kept in (
+        served.pulls,
+        served.reviews,
+        served.comments,
+        served.seen,
+        served.script,
+        served.team,
+        served.faults,
+        served.public,
+        served.commits,
+    ):
         kept.clear()  # type: ignore[attr-defined]
     yield served
     assert served.faults == []
@@ -314,6 +324,47 @@ def test_approvals_are_counted_from_the_pull_request(
     assert "there is no token for one" in flagctl("approvals", "1").stderr
     git(clone, "checkout", "-q", "main")
     assert flagctl("approvals").stderr == "no approval is needed\n"
+
+
+def test_whoever_wrote_a_commit_is_no_reviewer_and_addresses_are_known_by_the_forge(
+    flagctl: Callable[..., Any], clone: Path, git: GitRun, server: GitHubServer
+) -> None:
+    policy = POLICY.replace('{handle: "@acme/sre"}', '{members: [sam@example.com, "@cy", "@zoe"]}')
+    policy = policy.replace(
+        "rollout_over: 10}}", "rollout_over: 10}}\n    freeze: [{from: 2020-01-01, to: 2999-01-01, reason: x}]"
+    )
+    git(clone, "checkout", "-q", "main")
+    (clone / "flags/flagctl.yaml").write_text(policy)
+    git(clone, "commit", "-qam", "policy")
+    git(clone, "push", "-q", "origin", "main")
+    git(clone, "checkout", "-qB", "work")
+    gallery = clone / "flags/production/wishlist-gallery.yaml"
+    gallery.write_text(gallery.read_text().replace("25", "60"))
+    git(clone, "commit", "-qam", "More\n\nCo-authored-by: Zoe <7+zoe@users.noreply.github.com>")
+    git(clone, "push", "-qf", "origin", "work")
+    server.open_pull("t", "b", "work", "main", author="author")
+    env = {"GITHUB_TOKEN": TOKEN, "GITHUB_API_URL": server.url, "GITHUB_REPOSITORY": f"{OWNER}/{NAME}"}
+
+    def given() -> tuple[list[str], bool, str]:
+        done = flagctl("approvals", "1", "--json", env=env)
+        asked = {one["kind"]: one for one in json.loads(done.stdout)["approvals"]}
+        return asked["approval"]["given"], bool(asked["freeze"]["missing"]), done.stderr
+
+    server.commits.append(("cy", "cy@example.com"))
+    for login in ("cy", "zoe", "sam"):
+        server.review(login, "APPROVED", server.tip("work"))
+    assert given()[:2] == ([], True)  # cy and zoe wrote of it, and who @sam is nobody says
+    assert "write the login into the team beside sam@example.com" in given()[2]
+    server.public["sam"] = "Sam@example.com"
+    assert given()[0] == ["@sam"]
+    server.public.clear()
+    server.commits.append(("sam", "sam@example.com"))  # as of a commit that GitHub knows for theirs, but in this change
+    assert given()[0] == []
+    # a freeze that a commit overrides, with its reason, is overridden
+    git(clone, "commit", "-q", "--allow-empty", "-m", "Now\n\nOverride-Freeze: the shop is down")
+    git(clone, "push", "-qf", "origin", "work")
+    server.pulls[0]["head"]["sha"] = server.tip("work")
+    assert given()[:2] == ([], False)
 
 
 def test_a_change_of_a_protected_environment_becomes_a_pull_request(

@@ -30,6 +30,7 @@ class Server:
     def __init__(self) -> None:
         self.merges: list[dict[str, Any]] = []
         self.notes: list[dict[str, Any]] = []
+        self.approved: dict[str, dict[str, str]] = {}
         self.script: list[tuple[str, int, dict[str, str]]] = []
         self.seen: list[tuple[str, str]] = []
         server = self
@@ -73,15 +74,22 @@ class Server:
             case "PUT", ["merge_requests", iid, "merge"]:
                 return 200, self.merges[int(iid) - 1]
             case "GET", ["merge_requests", _, "approvals"]:
-                return 200, {"approved_by": [{"user": {"username": name}} for name in ("ada", "bob")]}
+                return 200, {"approved_by": [{"user": {"username": name}, **at} for name, at in self.approved.items()]}
+            case "GET", ["merge_requests", _, "versions"]:
+                return 200, [{"id": n, "created_at": f"2026-11-2{n}T12:00:00.123Z"} for n in (3, 2, 1)]
+            case "GET", ["merge_requests", _, "commits"]:
+                return 200, [{"id": "1", "author_email": "12-eve@users.noreply.gitlab.com"}]
             case "GET", ["merge_requests", _, "notes"]:
-                return 200, self.notes
+                plain = {"system": False, "author": {"username": "eve"}, "created_at": "2026-11-20T00:00:00Z"}
+                return 200, [plain | note for note in self.notes]
             case "POST", ["merge_requests", _, "notes"]:
                 self.notes.append(body | {"id": len(self.notes) + 1})
                 return 201, self.notes[-1]
             case "PUT", ["merge_requests", _, "notes", number]:
                 self.notes[int(number) - 1] |= body
                 return 200, self.notes[int(number) - 1]
+        if path == "/api/v4/users/7":
+            return 200, {"id": 7, "username": "ada", "public_email": "ada@example.com"}
         if path == "/api/v4/users":
             return 200, [{"id": 7, "username": query["username"]}]
         if path == "/api/v4/groups/acme/sre/members/all":
@@ -160,8 +168,25 @@ def test_who_approved_and_who_is_in_a_group_is_read_page_by_page(server: Server,
     forge.propose(PROPOSAL)
     pull = forge.pull(1)
     assert (pull.author, pull.onto, pull.base, pull.head) == ("@author", "main", "1" * 40, "2" * 40)
-    assert [(one.people, one.state, one.stale) for one in forge.reviews(pull)] == [
-        (("@ada",), "approved", False), (("@bob",), "approved", False)]  # fmt: skip
+    server.approved = {
+        "ada": {"approved_at": "2026-11-23T12:00:01Z"},
+        "bob": {"approved_at": "2026-11-23T11:59:59Z"},
+        "cy": {},
+        "dan": {},
+    }
+    server.notes.append(
+        {"system": True, "body": "approved this merge request", "author": {"username": "cy"}, "id": 1,
+         "created_at": "2026-11-22T00:00:00Z"}
+    )  # fmt: skip
+    found = {one.people[0]: (one.state, one.stale, one.undated) for one in forge.reviews(pull)}
+    assert found == {
+        "@ada": ("approved", False, False),
+        "@bob": ("approved", True, False),  # before the last push
+        "@cy": ("approved", True, False),  # as a note says, of a server that does not date approvals
+        "@dan": ("approved", False, True),
+    }
+    assert forge.authors(pull) == ["12-eve@users.noreply.gitlab.com", "@eve"]
+    assert forge.emails("@ada") == ["ada@example.com"]
     assert forge.members("@acme/sre") == ["@ada", "@bob", "@cy"]
 
 

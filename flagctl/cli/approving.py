@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import json
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+import msgspec
+
 from flagctl.cli import planning
-from flagctl.errors import UsageError
+from flagctl.errors import OutsideError, UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
-    from flagctl.history.forge import Pull
-    from flagctl.plan.approve import Verdict
+    from flagctl.history.forge import Forge, Pull
+    from flagctl.history.git import Git
+    from flagctl.plan.approve import Members, Review, Verdict
+    from flagctl.plan.plan import Plan
     from flagctl.project import Project
 
 FORMAT = "flagctl/approvals/1"
@@ -38,7 +43,7 @@ def approvals(
 
     Raises UsageError for what is none of these, OutsideError when the forge will not answer.
     """
-    from flagctl.history.forge import forge_of, number_of, require
+    from flagctl.history.forge import forge_of, names_of, number_of, require
     from flagctl.history.git import Git
     from flagctl.plan.approve import people_of, verdicts
 
@@ -55,11 +60,49 @@ def approvals(
             if git.run("cat-file", "-e", f"{commit}^{{commit}}")[0]:
                 raise UsageError(f"commit {commit[:12]} of {pull.url} is not here", hint=f"git fetch origin {commit}")
         made, trees, note = planning.plan(project, base or pull.base, pull.head, now=now)
-        reviews, author = forge.reviews(pull), [pull.author]
+        span = (pull.base, pull.head)
+        author = [pull.author, *forge.authors(pull), *names_of(_committed(git, span, "%ae", "Co-authored-by"))]
+        reviews = _with_emails(forge, forge.reviews(pull))
+        overridden = overridden or bool(_committed(git, span, "", "Override-Freeze"))
+        notes = [note, *_unsure(reviews, made, people_of(trees.before.settings))]
+        note = "; ".join(filter(None, notes))
     settings = trees.before.settings
     needs = [(part.name, need) for part in made.environments for need in part.approvals]
     members = people_of(settings, forge.members if forge is not None and number is not None else lambda handle: ())
     return Found(verdicts(needs, settings, reviews, author, members, overridden), pull, note)
+
+
+def _committed(git: Git, span: tuple[str, str], field: str, trailer: str) -> list[str]:
+    """A field of each commit between two, and the values of a trailer; of «Ada <ada@example.com>» the address."""
+    out = git.read("log", f"--format={field}%n%(trailers:key={trailer},valueonly,unfold)", f"{span[0]}..{span[1]}")
+    lines = [line.strip() for line in out.splitlines() if line.strip()]
+    return [line.rpartition("<")[2].removesuffix(">") for line in lines]
+
+
+def _with_emails(forge: Forge, reviews: list[Review]) -> list[Review]:
+    """The reviews, those that may count with the addresses of whoever gave them; without where the forge won't say."""
+    found = []
+    for review in reviews:
+        emails: list[str] = []
+        if review.state == "approved" and not review.stale:
+            with suppress(OutsideError):
+                emails = forge.emails(review.people[0])
+        found.append(msgspec.structs.replace(review, people=(*review.people, *emails)))
+    return found
+
+
+def _unsure(reviews: list[Review], made: Plan, members: Members) -> Iterator[str]:
+    """What can't be told from what the forge says."""
+    approved = [review for review in reviews if review.state == "approved" and not review.stale]
+    undated = [review.people[0] for review in approved if review.undated]
+    if undated:
+        yield f"when {', '.join(undated)} approved is not told; it counts, though it may be older than the last push"
+    nameless = [review.people[0] for review in approved if len(review.people) == 1]
+    wanted = {name for part in made.environments for need in part.approvals for name in need.who}
+    mails = sorted({one for name in wanted for one in members(name) if not one.startswith("@")})
+    if nameless and mails:
+        who = ", ".join(nameless)
+        yield f"the forge shows no address of {who}: write the login into the team beside {', '.join(mails)} to count"
 
 
 def comment(project: Project, ref: str, environ: Mapping[str, str], text: str) -> str:

@@ -40,6 +40,12 @@ class Forge(Protocol):
     def reviews(self, pull: Pull) -> list[Review]:
         """What each person said last; what was said before the last push is marked stale."""
 
+    def authors(self, pull: Pull) -> list[str]:
+        """Who wrote the commits of a pull request, as @login and e-mail address, so far as the forge knows."""
+
+    def emails(self, login: str) -> list[str]:
+        """The e-mail addresses of a person («@ada») that the forge vouches for and shows."""
+
     def members(self, handle: str) -> list[str]:
         """The people of a team («@acme/growth»), as @login."""
 
@@ -102,6 +108,15 @@ def require(forge: Forge | None) -> Forge:
             hint="set GITHUB_TOKEN (with GITHUB_API_URL for an own server) or GITLAB_TOKEN",
         )
     return forge
+
+
+_NOREPLY = re.compile(r"(?:\d+[+-])?([^@+]+)@users\.noreply\.[\w.-]+", re.IGNORECASE)
+
+
+def names_of(emails: Iterable[str]) -> list[str]:
+    """Addresses, and with each that a forge gave out for privacy the @login that stands in it."""
+    given = [email.strip() for email in emails if email.strip()]
+    return [*given, *(f"@{found[1]}" for found in map(_NOREPLY.fullmatch, given) if found)]
 
 
 def people(handles: Iterable[str]) -> tuple[list[str], list[str]]:

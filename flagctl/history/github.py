@@ -85,6 +85,24 @@ class GitHub:
                     last[person] = Review(people=(person,), state=state, stale=review.commit_id != pull.head)
         return list(last.values())
 
+    def authors(self, pull: Pull) -> list[str]:
+        """See Forge."""
+        found: dict[str, None] = {}
+        with self._telling("read the commits"):
+            for one in self._repo.get_pull(pull.number).get_commits():
+                logins = [f"@{person.login}" for person in (one.author, one.committer) if person is not None]
+                found |= dict.fromkeys([*logins, one.commit.author.email])
+        return [name for name in found if name and name != "@web-flow"]  # who commits what is merged in the browser
+
+    def emails(self, login: str) -> list[str]:
+        """See Forge: the public one, and those of commits that GitHub counts as theirs."""
+        name = login.removeprefix("@")
+        with self._telling(f"look up {login}"):
+            found = [self._github.get_user(name).email]
+            commits = self._repo.get_commits(author=name).get_page(0)
+            found += [one.commit.author.email for one in commits if one.author is not None and one.author.login == name]
+        return list(dict.fromkeys(email for email in found if email))
+
     def members(self, handle: str) -> list[str]:
         """See Forge. Needs a token that may read the organisation; the one of GitHub Actions may not."""
         organisation, _, slug = handle.removeprefix("@").partition("/")

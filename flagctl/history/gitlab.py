@@ -8,8 +8,9 @@ from functools import cached_property
 from typing import Any
 
 from flagctl.errors import OutsideError
-from flagctl.history.forge import Pull, people
+from flagctl.history.forge import Pull, names_of, people
 from flagctl.history.propose import Proposal
+from flagctl.model import times
 from flagctl.plan.approve import Review
 
 _TIMEOUT = 15
@@ -69,11 +70,34 @@ class GitLab:
             )
 
     def reviews(self, pull: Pull) -> list[Review]:
-        """See Forge. GitLab itself takes approvals back at a push where the project says so; none is marked stale."""
+        """See Forge. When somebody approved is told with the approval, by older servers in a note."""
         with self._telling("read the approvals"):
-            approvals = self._project.mergerequests.get(pull.number, lazy=True).approvals.get()
-            names = [f"@{one['user']['username']}" for one in approvals.approved_by]
-            return [Review(people=(name,), state="approved") for name in names]
+            merge = self._project.mergerequests.get(pull.number, lazy=True)
+            approved = merge.approvals.get().approved_by
+            pushed = max((_seconds(version.created_at) for version in merge.diffs.list(iterator=True)), default=0.0)
+            at = {one["user"]["username"]: _seconds(one.get("approved_at")) for one in approved}
+            if not all(at.values()):
+                for note in merge.notes.list(iterator=True):
+                    name = note.author["username"] if note.system and note.body.startswith("approved this") else ""
+                    if name in at and not at[name]:
+                        at[name] = _seconds(note.created_at)
+            return [
+                Review(people=(f"@{name}",), state="approved", stale=0 < time < pushed, undated=not time)
+                for name, time in at.items()
+            ]
+
+    def authors(self, pull: Pull) -> list[str]:
+        """See Forge: GitLab knows addresses alone."""
+        with self._telling("read the commits"):
+            commits = self._project.mergerequests.get(pull.number, lazy=True).commits()
+            return names_of(dict.fromkeys(one.author_email for one in commits))
+
+    def emails(self, login: str) -> list[str]:
+        """See Forge: the public one."""
+        with self._telling(f"look up {login}"):
+            (found,) = self._gitlab.users.list(username=login.removeprefix("@"), get_all=False)[:1] or (None,)
+            shown = self._gitlab.users.get(found.id) if found is not None else None
+            return [email for email in [getattr(shown, "public_email", None)] if email]
 
     def members(self, handle: str) -> list[str]:
         """See Forge."""
@@ -134,3 +158,9 @@ class GitLab:
             raise OutsideError(
                 f"GitLab does not answer at {self.url}: {type(error).__name__}", hint="try again"
             ) from error
+
+
+def _seconds(text: str | None) -> float:
+    """When something was, 0 for nobody knows."""
+    micro = times.microseconds(text or "")
+    return 0.0 if micro is None else micro / 1_000_000

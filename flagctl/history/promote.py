@@ -112,8 +112,10 @@ def promote(
         raise UsageError("say which flags: some keys, --tag or --all", hint="flagctl promote KEY --to production")
     require_whole(git)
     work = _Work(project, git, reading, wanted, ask)
-    with work.blobs:
-        for key in work.chosen():
+    with work.blobs, project.progress(f"comparing {wanted.source} with {wanted.target}") as report:
+        chosen = work.chosen()
+        for done, key in enumerate(chosen):
+            report(done, len(chosen))
             work.take(key)
         work.need()
     keys = tuple(dict.fromkeys(work.flags))

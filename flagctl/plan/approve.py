@@ -22,12 +22,13 @@ _REASONS = 3
 class Review(msgspec.Struct, frozen=True, kw_only=True):
     """What one person said of a change: the last that counts. people: their @login and e-mail addresses.
 
-    stale: it was said before the last push.
+    stale: it was said before the last push. undated: nobody knows whether it was.
     """
 
     people: tuple[str, ...]
     state: Literal["approved", "refused", "other"]
     stale: bool = False
+    undated: bool = False
 
 
 class Verdict(msgspec.Struct, frozen=True, kw_only=True):
