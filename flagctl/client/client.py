@@ -131,10 +131,12 @@ class Client(Scoped, Telling):
     ) -> bool:
         """Whether a boolean flag is on; False where that can't be told."""
         if context is not None:
-            if attributes or user is not None or self._note is not None:
+            if attributes or type(context) is not dict:
                 attributes = {**context, **attributes}
+            elif user is None and self._note is None:
+                attributes = context  # nobody changes it, and nobody reads it later
             else:
-                attributes = context  # type: ignore[assignment]  # read only, and by nobody later
+                attributes = context.copy()
         if user is not None:
             attributes["targetingKey"] = user
         try:
