@@ -147,7 +147,8 @@ def test_the_story_of_a_kill(glass: Path, flagctl: Run, git: Run) -> None:
     assert (said["format"], said["flag"], said["by"]) == ("flagctl/kill/1", "wishlist-edit", "ada@example.com")
     assert [receipt["version"] for receipt in said["receipts"]] == [2]
     assert "BREAK GLASS: ada@example.com turned wishlist-edit off in production until" in done.stderr
-    assert "git push origin flagctl/kill/wishlist-edit" in done.stderr
+    assert "there is no remote; git merge flagctl/kill/wishlist-edit takes it over" in done.stderr
+    assert said["pull_request"] is None
 
     live = json.loads((glass / "published/production/snapshot.json").read_bytes())
     assert live["flags"]["wishlist-edit"]["enabled"] is False

@@ -1,4 +1,4 @@
-"""What one run of `kill` does: who may, the commit aside, and the override at every target."""
+"""What one run of `kill` does: who may, the commit aside, the override at every target, and the pull request."""
 
 from __future__ import annotations
 
@@ -7,13 +7,17 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from flagctl.cli.commits import Commits
-from flagctl.errors import RefusedError, UsageError
+from flagctl.errors import OutsideError, RefusedError, UsageError
 from flagctl.model import times
 from flagctl.model.repository import require_environment
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
+    from flagctl.cli.output import Output
+    from flagctl.history.forge import Forge
+    from flagctl.history.git import Git
+    from flagctl.history.propose import Proposed
     from flagctl.model.repository import Settings
     from flagctl.project import Project
     from flagctl.publish.draft import Sign
@@ -24,7 +28,7 @@ _LONGEST = 7 * 86400
 
 
 class Kill(msgspec.Struct, frozen=True, kw_only=True):
-    """A kill that was found to be in order and is not done yet."""
+    """A kill that was found to be in order and is not done yet. reviewers: who is asked, as @login and @org/team."""
 
     key: str
     environment: str
@@ -35,6 +39,12 @@ class Kill(msgspec.Struct, frozen=True, kw_only=True):
     commits: Commits
     settings: Settings
     stores: list[Store]
+    reviewers: tuple[str, ...]
+
+    @property
+    def subject(self) -> str:
+        """The commit's first line."""
+        return f"Kill {self.key} in {self.environment}"
 
     def question(self) -> str:
         """What the person is asked."""
@@ -45,11 +55,11 @@ class Kill(msgspec.Struct, frozen=True, kw_only=True):
         """The change of the flag's file as a commit on a branch of its own; the commit, "" where there is no file."""
         from flagctl.files.edit import set_value
         from flagctl.files.walk import find
-        from flagctl.history.aside import commit_aside, tip
+        from flagctl.history.aside import commit_aside, start
         from flagctl.history.git import message
         from flagctl.history.travel import CommitTree
 
-        base = tip(self.commits.git, self.branch)
+        base = start(self.commits.git, self.branch)
         with CommitTree(self.commits.git, base) as tree:
             path = find(tree, self.environment, self.key)
             if path is None:
@@ -57,9 +67,29 @@ class Kill(msgspec.Struct, frozen=True, kw_only=True):
             text = tree.read(path).decode()
         trailers = [("Flag", self.key), ("Environment", self.environment), ("Break-Glass", self.person),
                     ("Until", times.text(self.until)), ("Reason", reason)]  # fmt: skip
-        subject = f"Kill {self.key} in {self.environment}"
         text = set_value(text, ["enabled"], False)
-        return commit_aside(self.commits.git, self.branch, base, path, text, message(subject, trailers))
+        return commit_aside(self.commits.git, self.branch, base, path, text, message(self.subject, trailers))
+
+    def propose(self, commit: str, reason: str, forge: Callable[[Git], Forge | None]) -> Proposed:
+        """Push the branch, and open its pull request or bring it up to date. Raises OutsideError."""
+        from flagctl.history.propose import Proposal, main_branch, offer
+
+        git = self.commits.git
+        proposal = Proposal(
+            branch=self.branch, onto=main_branch(git), title=f"URGENT: {self.subject}", body=self._body(reason),
+            labels=("urgent", "flags", self.environment), reviewers=self.reviewers,
+        )  # fmt: skip
+        return offer(git, commit, proposal, forge(git))
+
+    def _body(self, reason: str) -> str:
+        quoted = "\n".join(f"> {line}".rstrip() for line in reason.splitlines())
+        return (
+            f"**{self.person} broke the glass: `{self.key}` is turned off in `{self.environment}`** for everybody, "
+            f"without waiting for a review.\n\n{quoted}\n\n"
+            f"This holds until **{times.text(self.until)}**, or until the next regular publish if that comes first. "
+            f"Then `{self.key}` comes back as it was.\n\n"
+            f"**Merging this makes it last**: the next publish keeps `{self.key}` off. If it may come back, close this."
+        )
 
     def send(self, sign: Sign | None) -> Iterator[Receipt]:
         """The override at one target after the other; what was yielded is done when a later one raises."""
@@ -83,6 +113,7 @@ def prepare(project: Project, key: str, environment: str, ttl: str, *, now: floa
     """
     from flagctl.cli.shipment import stores_of
     from flagctl.history.aside import email
+    from flagctl.plan.approve import reviewers
     from flagctl.publish.keys import believed
     from flagctl.publish.kill import require_live
 
@@ -91,7 +122,8 @@ def prepare(project: Project, key: str, environment: str, ttl: str, *, now: floa
         raise UsageError(f'--ttl "{ttl}" is no time up to seven days', hint="60 for an hour, or 90m, 4h")
     commits = Commits(project)
     head = commits.git.resolve("HEAD")
-    settings = commits.settings(head)
+    repository = commits.repository(head)
+    settings = repository.settings
     require_environment(environment, settings.environments)
     allowed, person = settings.environments[environment].break_glass, email(commits.git)
     if person not in allowed:
@@ -101,14 +133,43 @@ def prepare(project: Project, key: str, environment: str, ttl: str, *, now: floa
     stores = stores_of(project, settings, [environment], None)[environment]
     for store in stores:
         require_live(store, environment, key, believed(settings), now)
+    flag = repository.environments[environment].flags.get(key)
     return Kill(
         key=key, environment=environment, until=int(now) + seconds, now=now, person=person,
         branch=f"flagctl/kill/{key}", commits=commits, settings=settings, stores=stores,
+        reviewers=reviewers(settings, environment, [flag.owner.team] if flag is not None else []),
     )  # fmt: skip
 
 
-def document(kill: Kill, commit: str, reason: str, receipts: list[Receipt]) -> dict[str, Any]:
-    """The JSON document of `kill`."""
+def announce(
+    kill: Kill, commit: str, reason: str, receipts: list[Receipt], *, out: Output,
+    forge: Callable[[Git], Forge | None], as_json: bool,
+) -> None:  # fmt: skip
+    """Say loudly what is done, then ask for the pull request that makes it last; where that fails, say what to do."""
+    out.warn(
+        f"BREAK GLASS: {kill.person} turned {kill.key} off in {kill.environment} "
+        f"until {times.text(kill.until)}: {reason}"
+    )
+    proposed, url = None, None
+    unless = f"{kill.key} comes back unless {kill.branch} is merged"
+    try:
+        proposed = kill.propose(commit, reason, forge) if commit else None
+        url = proposed.url or None if proposed else None
+    except OutsideError as error:
+        out.warn(f"{unless}: {error.message}", error.hint)
+    else:
+        if proposed is None:
+            out.warn(f"{kill.key} comes back, for it has no file that could be changed")
+        elif not url:
+            out.warn(unless, proposed.advice)
+        elif not as_json:
+            out.data(url)
+    finally:
+        if as_json:
+            out.json(_document(kill, commit, reason, receipts, url))
+
+
+def _document(kill: Kill, commit: str, reason: str, receipts: list[Receipt], url: str | None) -> dict[str, Any]:
     from flagctl.publish.receipt import document as of_receipts
 
     return {
@@ -120,5 +181,6 @@ def document(kill: Kill, commit: str, reason: str, receipts: list[Receipt]) -> d
         "reason": reason,
         "branch": kill.branch if commit else None,
         "commit": commit or None,
+        "pull_request": url,
         "receipts": of_receipts(receipts)["receipts"],
     }

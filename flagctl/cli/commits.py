@@ -9,7 +9,7 @@ from flagctl.files.walk import ATTRIBUTES, SETTINGS
 
 if TYPE_CHECKING:
     from flagctl.files.repository import Reading
-    from flagctl.model.repository import Settings
+    from flagctl.model.repository import Repository, Settings
     from flagctl.project import Project
 
 
@@ -24,9 +24,13 @@ class Commits:
         self._read: dict[str, Reading] = {}
         self._versions: dict[str, dict[tuple[str, str], int]] = {}
 
+    def repository(self, commit: str) -> Repository:
+        """What a commit says. Raises OutsideError when this clone has no such commit."""
+        return self._reading(commit).repository
+
     def settings(self, commit: str) -> Settings:
         """The settings of a commit. Raises OutsideError when this clone has no such commit."""
-        return self._reading(commit).repository.settings
+        return self.repository(commit).settings
 
     def snapshot(self, commit: str, environment: str) -> tuple[dict[str, Any], Settings]:
         """An environment's snapshot at a commit, version 0, and the commit's settings.
@@ -39,7 +43,7 @@ class Commits:
         from flagctl.model import times
         from flagctl.model.repository import require_environment
 
-        repository = self._reading(commit).repository
+        repository = self.repository(commit)
         require_environment(environment, repository.environments)
         time = times.text(int(self.git.read("show", "--no-patch", "--format=%ct", commit)))
         numbers = self._numbers(commit)

@@ -5,15 +5,30 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from flagctl.errors import OutsideError, RefusedError
+from flagctl.history.propose import main_branch, on_main, remote_of
 
 if TYPE_CHECKING:
     from flagctl.history.git import Git
 
 
-def tip(git: Git, branch: str) -> str:
-    """The commit that a branch is at, HEAD's where there is no such branch. Raises UsageError before the first."""
-    status, out, _ = git.run("rev-parse", "--verify", "--quiet", f"refs/heads/{branch}^{{commit}}")
-    return git.resolve("HEAD") if status else out.strip()
+def start(git: Git, branch: str) -> str:
+    """The commit on which the next one of a branch goes: the branch's last, here or at the remote, unless it is merged.
+
+    Else HEAD, or the remote's main branch as it was last seen where another is checked out. Raises UsageError before
+    the first commit.
+    """
+    remote = remote_of(git)
+    main = "" if on_main(git, remote) else _tip(git, f"refs/remotes/{remote}/{main_branch(git)}")
+    main = main or git.resolve("HEAD")
+    here = _tip(git, f"refs/heads/{branch}")
+    for found in (_tip(git, f"refs/remotes/{remote}/{branch}"), here):
+        if found and not git.is_ancestor(found, main) and (not here or git.is_ancestor(here, found)):
+            return found
+    return main
+
+
+def _tip(git: Git, ref: str) -> str:
+    return git.run("rev-parse", "--verify", "--quiet", f"{ref}^{{commit}}")[1].strip()
 
 
 def commit_aside(git: Git, branch: str, base: str, path: str, text: str, message: str) -> str:
@@ -40,7 +55,7 @@ def commit_aside(git: Git, branch: str, base: str, path: str, text: str, message
         if "Not updating" in said:
             raise RefusedError(f"the branch {branch} went elsewhere meanwhile", hint="run the command again")
         raise OutsideError(f"Git could not commit to {branch}: {said.strip().splitlines()[0] if said.strip() else ''}")
-    return tip(git, branch)
+    return _tip(git, f"refs/heads/{branch}")
 
 
 def _identity(git: Git, variable: str) -> str:

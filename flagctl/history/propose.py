@@ -68,20 +68,31 @@ def propose(
 ) -> Proposed:
     """Commit these texts on HEAD as a branch, push it, and ask the forge for a pull request.
 
-    Run again, the branch says what it would now. Without a remote the branch stays here; without a forge the
-    person is told how to open the pull request. Raises OutsideError when the push fails; the branch is made then.
+    Run again, the branch says what it would now. Raises what `offer` raises; the branch is made then.
     """
     commit = _commit(git, texts, message, proposal.branch)
     git.read("update-ref", f"refs/heads/{proposal.branch}", commit)
+    return offer(git, commit, proposal, forge, anew=True)
+
+
+def offer(git: Git, commit: str, proposal: Proposal, forge: Forge | None = None, *, anew: bool = False) -> Proposed:
+    """Push the branch, which is at `commit`, and ask the forge for a pull request.
+
+    anew: it may replace what the remote was last seen to have; else it only adds to that. Without a remote the branch
+    stays here; without a forge the person is told how to open the pull request. Raises OutsideError when it is not
+    pushed.
+    """
     remote = remote_of(git)
     if not remote:
         advice = f"there is no remote; git merge {proposal.branch} takes it over"
         return Proposed(branch=proposal.branch, commit=commit, advice=advice)
-    status, _, err = git.run("push", "--quiet", "--force-with-lease", remote, f"refs/heads/{proposal.branch}")
-    if "stale info" in err:
-        raise OutsideError(
-            f"somebody else pushed to {proposal.branch}", hint=f"git fetch {remote}, look at it, then run this again"
+    lease = ["--force-with-lease"] if anew else []
+    status, _, err = git.run("push", "--quiet", *lease, remote, f"refs/heads/{proposal.branch}")
+    if any(word in err for word in ("stale info", "(fetch first)", "(non-fast-forward)")):
+        fetch = (
+            f"git fetch {remote}, look at it" if anew else f"git fetch {remote} +{proposal.branch}:{proposal.branch}"
         )
+        raise OutsideError(f"somebody else pushed to {proposal.branch}", hint=f"{fetch}, then run this again")
     if status:
         said = next(
             (line for line in err.splitlines() if line.startswith(("fatal:", "error:", "remote:"))), err.strip()

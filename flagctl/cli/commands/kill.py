@@ -21,8 +21,10 @@ def command(
 
     Without waiting for a merge, what is live is published again with the flag off. By the clock alone it
     comes back as it was; the next regular publish ends it earlier. Only people that `break_glass` of the
-    environment names may do it. A branch flagctl/kill/KEY keeps the change with who, why and until when:
-    it is neither pushed, nor is a pull request opened yet. Do that yourself, or the flag comes back.
+    environment names may do it. The branch flagctl/kill/KEY keeps the change with who, why and until when;
+    it is pushed, and an urgent pull request opened at GitHub (GITHUB_TOKEN) or GitLab (GITLAB_TOKEN), whose
+    merge makes it last. Run again, both are brought up to date. Where that can't be, the flag is off all the
+    same, and you are told what to do next.
 
     \b
     Examples:
@@ -32,7 +34,6 @@ def command(
     from flagctl.cli import breakglass
     from flagctl.cli.editing import confirmed
     from flagctl.cli.keyring import signer_of
-    from flagctl.model import times
     from flagctl.publish.receipt import Receipt, words
 
     out = ctx.obj.out
@@ -47,9 +48,5 @@ def command(
             if not as_json:
                 out.data(words(receipt))
     finally:
-        if as_json and receipts:
-            out.json(breakglass.document(kill, commit, reason, receipts))
-    out.warn(
-        f"BREAK GLASS: {kill.person} turned {key} off in {environment} until {times.text(kill.until)}: {reason}",
-        f"git push origin {kill.branch}, and open a pull request" if commit else "the flag has no file to change",
-    )
+        if receipts:
+            breakglass.announce(kill, commit, reason, receipts, out=out, forge=ctx.obj.forge, as_json=as_json)
