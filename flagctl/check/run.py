@@ -49,7 +49,7 @@ def located(problems: Iterable[Problem], reading: Reading) -> list[Problem]:
 
 def _check(reading: Reading, now: float, placed: bool) -> list[Problem]:
     repository = reading.repository
-    by_rules = _without_consequences(list(found_by_rules(repository, now)))
+    by_rules = _without_consequences(list(found_by_rules(repository, now)), repository)
     found = [*reading.problems, *by_rules, *_severity_faults(repository)]
     return sorted(_weighed(_without_allowed(found, reading, placed), repository), key=_order)
 
@@ -91,7 +91,7 @@ def _unread(expectation: Expectation, repository: Repository) -> bool:
     )
 
 
-def _without_consequences(problems: list[Problem]) -> list[Problem]:
+def _without_consequences(problems: list[Problem], repository: Repository) -> list[Problem]:
     rules = catalogue()
     after = [problem for problem in problems if problem.rule in rules and rules[problem.rule].follows]
     if not after:
@@ -101,7 +101,7 @@ def _without_consequences(problems: list[Problem]) -> list[Problem]:
         (problem.file, above)
         for problem in problems
         for above in accumulate(problem.pointer.split("/"), lambda one, other: f"{one}/{other}")
-        if above != problem.pointer and (problem.file, above) in places
+        if above != problem.pointer and (problem.file, above) in places and _severity(problem, repository) == "error"
     }
     return [p for p in problems if not (rules[p.rule].follows and (p.file, p.pointer) in causes)]
 
