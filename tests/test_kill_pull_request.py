@@ -97,7 +97,7 @@ def test_a_kill_is_one_urgent_pull_request_however_often(
     assert flagctl("publish", "production").returncode == 0
     assert flagctl(*KILL, env=forge).returncode == 0
     assert git(server.bare, "rev-list", "--count", f"main..{BRANCH}").strip() == "1"
-    assert "+enabled: false" in git(server.bare, "diff", "main", BRANCH)
+    assert "+enabled: false" in git(server.bare, "diff", f"main...{BRANCH}")
 
 
 @pytest.mark.parametrize(
