@@ -105,6 +105,9 @@ def load(raw: bytes, path: str) -> tuple[dict[str, Any] | None, list[Problem]]:
     return data, problems
 
 
+_NESTED = frozenset((dict, list))
+
+
 def _odd_keys(data: Any) -> bool | None:
     """Whether a mapping has a key that isn't text; None when the data is nested too deeply."""
     odd = False
@@ -118,7 +121,7 @@ def _odd_keys(data: Any) -> bool | None:
                 except TypeError:
                     odd = True
                 node = node.values()
-            below += [value for value in node if type(value) is dict or type(value) is list]
+            below += [value for value in node if type(value) in _NESTED]
         if not below:
             return odd
         level = below

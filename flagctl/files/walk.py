@@ -6,6 +6,7 @@ import errno
 import os
 import re
 import stat
+from functools import lru_cache
 from pathlib import Path
 from typing import Literal, Protocol
 
@@ -174,6 +175,7 @@ def _shown(path: str) -> str:
     return path.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
 
 
+@lru_cache(maxsize=1 << 15)  # a history names the same files again and again
 def classify(path: str) -> Entry:
     """What a path below `flags/` means, by its name alone; names are not checked here."""
     if path == SETTINGS:
