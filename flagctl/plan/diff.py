@@ -87,8 +87,11 @@ def attributes(old: Mapping[str, Attribute], new: Mapping[str, Attribute]) -> Ch
 
 def settings(old: Settings | None, new: Settings | None) -> Changes:
     """The same of `flagctl.yaml`; only how people are bucketed is meaning."""
-    before, after = ({} if of is None else msgspec.to_builtins(of) for of in (old, new))
-    return tuple(_nested("", before, after))
+    before, after = (None if of is None else msgspec.to_builtins(of) for of in (old, new))
+    if old is None and new is not None:
+        said = f"created: {', '.join(new.environments)}; bucketing {new.bucketing}"
+        return (Change(path="", old=None, new=after, words=said),)
+    return tuple(_nested("", before or {}, after or {}))
 
 
 def _nested(path: str, old: Any, new: Any) -> Iterable[Change]:
