@@ -516,6 +516,8 @@ def test_ctrl_c_while_a_pager_shows_is_the_pagers(people: Repo) -> None:
         os.close(theirs)
         (people.root / "ready").read_text()
         os.killpg(process.pid, signal.SIGINT)
+        with pytest.raises(subprocess.TimeoutExpired):
+            process.wait(0.3)
         (people.root / "go").write_text("end\n")
         # Whether it had written all by then decides between done and interrupted.
         assert process.wait(60) in (0, 130)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -25,9 +26,15 @@ def paged(out: Output, project: Project) -> Iterator[None]:
     # As Git has it: quit if one screen is enough, keep colour, leave the screen as it is.
     environ = {"LESS": "FRX", "LV": "-c"} | dict(os.environ)
     terminal, pipe = out.stdout, subprocess.PIPE
+    # A Ctrl-C while the pager starts would leave it behind: it counts once there is somebody to wait for it.
+    pressed: list[int] = []
+    before = signal.signal(signal.SIGINT, lambda number, frame: pressed.append(number))
     with subprocess.Popen(command, shell=True, stdin=pipe, env=environ, encoding="utf-8", errors="replace") as pager:
         out.stdout = cast("TextIO", pager.stdin)
         try:
+            signal.signal(signal.SIGINT, before)
+            if pressed:
+                raise KeyboardInterrupt
             with suppress(StdoutClosed):
                 yield
         finally:
