@@ -353,6 +353,61 @@ def test_the_disk_is_not_believed_either(opened: Open, tmp_path: Path, key: Priv
     assert opened(public_keys={"release": public_line(key.public, "release")}).version == 5
 
 
+def test_a_process_that_starts_takes_no_step_back_from_what_another_one_kept(
+    published: Publish, opened: Open, tmp_path: Path
+) -> None:
+    """Its source lost its data and was published to anew, while nobody was there to refuse it."""
+    published(7)
+    with opened(start=True):
+        pass
+    published(2, {"gallery": flag(enabled=False)})
+    events: list[Event] = []
+    with opened(start=True, require=True, on_event=events.append) as flags:
+        assert (flags.version, flags.origin, flags.enabled("gallery")) == (7, "disk", True)
+        assert (kinds(events), flags.figures.refused) == (["ready", "error"], 1)
+        (kept,) = (tmp_path / "cache").iterdir()
+        for words in ("version 2, older than version 7", "publish --above 7", str(kept)):
+            assert words in events[-1].message
+        assert flags.error == events[-1].message
+    published(8, {"gallery": flag(enabled=False)})
+    with opened(start=True) as flags:
+        assert (flags.version, flags.origin, flags.enabled("gallery")) == (8, "source", False)
+
+
+def test_what_is_not_believed_on_the_disk_holds_nothing_back(opened: Open, tmp_path: Path, key: PrivateKey) -> None:
+    put(tmp_path, signed(PrivateKey.new(), 7))
+    with opened(start=True):
+        pass
+    put(tmp_path, signed(key, 2))
+    with opened(start=True, public_keys={"release": public_line(key.public, "release")}) as flags:
+        assert (flags.version, flags.origin, flags.error) == (2, "source", "")
+
+
+def test_places_that_share_a_cache_folder_hold_nothing_back_from_one_another(
+    published: Publish, opened: Open, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two programs that call their folders alike, each of them in a folder of its own, are two places too."""
+    published(7)
+    monkeypatch.chdir(tmp_path)
+    with opened("file:published", start=True) as flags:
+        assert flags.version == 7
+    other = tmp_path / "other"
+    put(other, encode(document({"gallery": flag()}, version=2)))
+    monkeypatch.chdir(other)
+    with opened("file:published", start=True) as flags:
+        assert (flags.version, flags.error) == (2, "")
+    with opened(f"file:{tmp_path}/published", start=True) as flags:
+        assert flags.version == 7
+    for folder, audience in (("staging", None), ("production/web", "web")):
+        environment = folder.partition("/")[0]
+        place = other / "published" / folder / "snapshot.json"
+        place.parent.mkdir(parents=True, exist_ok=True)
+        about = {"environment": environment} | ({"audience": audience} if audience else {})
+        place.write_bytes(encode(document({"gallery": flag()}, version=1, **about)))
+        with Client("file:published", environment, audience=audience, cache=tmp_path / "cache") as flags:
+            assert (flags.version, flags.error) == (1, "")
+
+
 # Being told
 
 

@@ -55,6 +55,14 @@ class DiskCache:
             return None
         return Kept(data, at) if head == _head(data) else None
 
+    def holds(self, data: bytes) -> bool:
+        """Whether these bytes are what is kept, told by the first line alone."""
+        try:
+            with self.path.open("rb") as file:
+                return file.readline(200).rstrip(b"\n") == _head(data)
+        except OSError:
+            return False
+
     def write(self, data: bytes, at: float) -> bool:
         """Keep it; false when that can't be done (a full disk, a folder that is not ours)."""
         head = _head(data)

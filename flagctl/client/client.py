@@ -16,7 +16,7 @@ from flagctl.client.cache import DiskCache, default_folder
 from flagctl.client.details import Details, describe, fitting
 from flagctl.client.driver import Alarm
 from flagctl.client.events import Event, Figures, Listener, Telling, changed_keys
-from flagctl.client.feed import feed_of, opened
+from flagctl.client.feed import feed_of, opened, place_of
 from flagctl.client.held import Held, Trust, believed
 from flagctl.client.keeper import Clock, Keeper
 from flagctl.client.lifetime import OPEN
@@ -100,7 +100,7 @@ class Client(Scoped, Telling):
             Trust(environment, audience, trusted, self._clock.time, canary),
             self._clock,
             interval=refresh,
-            cache=None if folder is None else DiskCache(folder, reader.url, key),
+            cache=None if folder is None else DiskCache(folder, place_of(reader), key),
             installed=lambda before, after: _installed(this, before, after),
             tell=lambda event: _tell(this, event),
             dice=Random(),

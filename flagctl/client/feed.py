@@ -182,6 +182,12 @@ def opened(source: str | Reader) -> Reader:
     return open_reader(source, Path.cwd() if source.startswith("file:") else Path())
 
 
+def place_of(reader: Reader) -> str:
+    """What tells the place of a reader from all others, also from those that programs started elsewhere call alike."""
+    kind, _, path = reader.url.partition(":")
+    return str(Path.cwd() / path.removeprefix("//")) if kind == "file" else reader.url
+
+
 _FORKING = threading.RLock()
 _still: list[Feed] = []
 

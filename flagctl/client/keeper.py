@@ -120,6 +120,18 @@ class Keeper:
             self._install(held, self.clock.monotonic() - age)
         return True
 
+    def _recall(self, data: bytes) -> None:
+        """Before the first bytes of the source take over: what an earlier process kept goes on where it is newer."""
+        kept = None if self.cache is None or self.cache.holds(data) else self.cache.read()
+        if kept is None:
+            return
+        try:
+            before, offered = self.trust.judge(kept.data, "disk"), self.trust.judge(data, "source")
+        except NotBelievedError:
+            return
+        if before.version > offered.version:
+            self.begin(kept.data, "disk", kept.at)
+
     def begin_anew(self, reader: Reader) -> None:
         """Go on with what is held in another process, where connections and locks are somebody else's."""
         self.reader = reader
@@ -174,6 +186,8 @@ class Keeper:
             raise OutsideError(f"version {held.version}, a canary, is held and is not offered to this client any more")
 
     def _believe(self, shelf: Shelf, found: Stored) -> None:
+        if self.held is None and not shelf.canary:
+            self._recall(found.data)
         held = self.held
         # What is live is older than a canary, and rises by itself.
         floor = None if shelf.canary else shelf.version if held is None or held.canary else held.version
@@ -186,6 +200,8 @@ class Keeper:
         except NotBelievedError as error:
             # A key that is not valid yet may be valid at the next look.
             shelf.token, shelf.refused = ("", False) if error.state == "early-key" else (found.token, True)
+            if error.state == "step-back" and held is not None and held.origin == "disk" and self.cache is not None:
+                error.message += f"; version {held.version} is kept in {self.cache.path}"
             raise
         shelf.token, shelf.refused, shelf.version = found.token, False, verdict.version if mine else None
         if new is None:
