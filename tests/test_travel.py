@@ -457,19 +457,75 @@ def test_gpg_signatures_are_verified(
         shutil.rmtree(home, ignore_errors=True)
 
 
-def test_a_bare_repository_with_flags_in_a_folder_says_what_to_do(tmp_path: Path, git: GitRun, flagctl: Run) -> None:
+READING = [
+    ["list"],
+    ["show", KEY, "-e", "production", "--version", "1"],
+    ["log", "--all"],
+    ["log", KEY, "-e", "production"],
+    ["log", "gone", "-e", "production"],
+    ["log", "--verify"],
+    ["eval", KEY, "-e", "production", "-u", "ada", "--at", "@v2", "--explain"],
+    ["diff", KEY, "-e", "production", "--from", "1", "--to", "2"],
+    ["build", "production", "--at", "HEAD~1"],
+    ["check"],
+    ["blame", KEY, "-e", "production"],
+    ["why", KEY, "-e", "production", "-u", "ada"],
+    ["bisect", KEY, "-e", "production", "-u", "ada", "--good", "HEAD~1"],
+    ["history", "export", "--format", "csv"],
+    ["plan", "--base", "HEAD~1", "--head", "HEAD"],
+    ["drift"],
+    ["status"],
+]
+
+
+@pytest.fixture
+def mono(tmp_path: Path, git: GitRun) -> Path:
+    """A repository with flags in two of its folders, of which apps/shop has a past."""
     git(tmp_path, "init", "-q", "-b", "main", "mono")
-    for path, text in SMALL.items():
-        (tmp_path / "mono/apps/shop" / path).parent.mkdir(parents=True, exist_ok=True)
-        (tmp_path / "mono/apps/shop" / path).write_text(text)
-    git(tmp_path / "mono", "add", "-A")
-    git(tmp_path / "mono", "commit", "-q", "-m", "Start")
+    root = tmp_path / "mono"
+    files = {f"apps/shop/{path}": text for path, text in SMALL.items()}
+    files["apps/shop/flags/production/gone.yaml"] = files[f"apps/shop/{FLAG}"]
+    for path, text in files.items():
+        (root / path).parent.mkdir(parents=True, exist_ok=True)
+        (root / path).write_text(text)
+    git(root, "add", "-A")
+    git(root, "commit", "-q", "-m", "Start")
+    flag = root / "apps/shop" / FLAG
+    flag.write_text(flag.read_text().replace("rollout: 25", "rollout: 100"))
+    (flag.parent / "gone.yaml").unlink()
+    git(root, "commit", "-q", "-a", "-m", "For all")
+    return root
+
+
+def test_a_bare_repository_with_flags_in_a_folder_is_read_as_its_clone_is(
+    mono: Path, tmp_path: Path, git: GitRun, flagctl: Run
+) -> None:
     git(tmp_path, "clone", "-q", "--bare", "mono", "bare.git")
-    done = flagctl("-C", "bare.git", "log", cwd=tmp_path)
-    assert (done.returncode, done.stdout) == (2, "")
-    assert "stand in apps/shop" in done.stderr
-    git(tmp_path, "-C", "bare.git", "worktree", "add", "-q", "--detach", str(tmp_path / "flags"))
-    assert KEY in flagctl("-C", str(tmp_path / "flags/apps/shop"), "log", cwd=tmp_path).stdout
+    for command in READING:
+        wanted = flagctl("-C", str(mono / "apps/shop"), *command, cwd=tmp_path)
+        assert (wanted.returncode, bool(wanted.stdout)) != (2, False), wanted.stderr
+        for place in ("bare.git", "bare.git/apps", "bare.git/apps/shop"):
+            found = flagctl("-C", place, *command, cwd=tmp_path)
+            assert (found.returncode, found.stdout) == (wanted.returncode, wanted.stdout), (place, command)
+    refused = flagctl("-C", "bare.git", "set", KEY, "-e", "development", "--off", cwd=tmp_path)
+    assert (refused.returncode, "work in a clone" in refused.stderr) == (2, True)
+
+
+def test_a_bare_repository_in_which_the_flags_are_not_found_says_where_to_look(
+    mono: Path, tmp_path: Path, git: GitRun, flagctl: Run
+) -> None:
+    (mono / "apps/bank/flags").mkdir(parents=True)
+    (mono / "apps/bank/flags/flagctl.yaml").write_text(SMALL["flags/flagctl.yaml"])
+    git(mono, "add", "-A")
+    git(mono, "commit", "-q", "-m", "Another")
+    git(tmp_path, "clone", "-q", "--bare", "mono", "bare.git")
+    said = flagctl("-C", "bare.git", "list", cwd=tmp_path)
+    assert (said.returncode, said.stdout) == (2, "")
+    assert "apps/bank, apps/shop" in said.stderr
+    assert KEY in flagctl("-C", "bare.git/apps/shop", "list", cwd=tmp_path).stdout
+    assert "HEAD" in flagctl("-C", "bare.git/lib", "list", cwd=tmp_path).stderr
+    git(tmp_path / "bare.git", "symbolic-ref", "HEAD", "refs/heads/trunk")
+    assert "trunk, on which nothing is committed" in flagctl("-C", "bare.git", "list", cwd=tmp_path).stderr
 
 
 def test_a_version_needs_an_environment(shares: Repo, flagctl: Run) -> None:

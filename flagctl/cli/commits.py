@@ -20,7 +20,7 @@ class Commits:
         from flagctl.history.git import Git
 
         self.project = project
-        self.git = Git(project.root)
+        self.git = Git(project.root, bare=True)
         self._read: dict[str, Reading] = {}
         self._versions: dict[str, dict[tuple[str, str], int]] = {}
 
@@ -62,7 +62,7 @@ class Commits:
         if not self.git.is_ancestor(commit, "HEAD"):
             return None
         paths = [f"flags/{environment}", ATTRIBUTES, SETTINGS]
-        out = self.git.read("log", "-z", "--format=%h%x1f%s", f"{commit}..HEAD", "--", *paths)
+        out = self.git.read("log", "-z", "--format=%h%x1f%s", f"{commit}..HEAD", "--", *self.git.spec(*paths))
         return [(short, subject) for short, _, subject in (line.partition("\x1f") for line in out.split("\0") if line)]
 
     def _numbers(self, commit: str) -> dict[tuple[str, str], int]:

@@ -39,6 +39,7 @@ def compared(git: Git, base: str | None, head: str) -> Compared:
     Raises UsageError for a revision that is none.
     """
     wanted = base or _usual(git)
+    head = "HEAD" if git.bare and head == WORK_TREE else head
     newer = git.resolve("HEAD" if head == WORK_TREE else head)
     tip = git.resolve(wanted)
     status, out, _ = git.run("merge-base", tip, newer)
@@ -48,7 +49,7 @@ def compared(git: Git, base: str | None, head: str) -> Compared:
         )
     parted = out.strip()
     note = ""
-    if parted != tip and git.read("diff", "--name-only", parted, tip, "--", "flags").strip():
+    if parted != tip and git.read("diff", "--name-only", parted, tip, "--", *git.spec("flags")).strip():
         note = f"{wanted} has changed flags since; the plan is measured from where the two parted ({parted[:12]})"
     names = (f"{wanted} ({parted[:12]})", "the work tree" if head == WORK_TREE else f"{head} ({newer[:12]})")
     return Compared(parted, "" if head == WORK_TREE else newer, names, note)
@@ -79,7 +80,7 @@ def plan(
     from flagctl.plan.approve import needed
     from flagctl.plan.plan import Sides, make
 
-    git = Git(project.root)
+    git = Git(project.root, bare=True)
     sides = compared(git, base, head)
     with CommitTree(git, sides.base) as old, CommitTree(git, sides.head) if sides.head else nullcontext() as new:
         after = project.read(new)

@@ -48,29 +48,38 @@ def _of_version(git: Git, key: str, environment: str, number: int) -> At:
 
 
 def in_bare(folder: Path, progress: Progress) -> Project | None:
-    """The flags of a bare repository, as they are at its HEAD; None when `folder` is none, or holds no flags.
+    """The flags of a bare repository, as they are at its HEAD; None when `folder` is in none.
 
-    Raises UsageError where they stand in one of its folders.
+    folder: the repository, or what would be a folder in it. Raises UsageError where no flags stand at or below
+    that, or those of several repositories.
     """
     from flagctl.history.git import Git
     from flagctl.history.travel import CommitTree
     from flagctl.project import SETTINGS, Project
 
-    if not (folder / "objects").is_dir() or not (folder / "HEAD").is_file():
+    folder = folder.absolute()
+    home = next(place for place in (folder, *folder.parents) if place.is_dir())
+    if not (home / "objects").is_dir() or not (home / "HEAD").is_file():
         return None
-    git = Git(folder, bare=True)
+    git = Git(home, bare=True)
+    if not git.bare:
+        return None
     head = git.head()
-    if head is None or not git.bare:
-        return None
-    tree = CommitTree(git, head.commit, resolved=True)
-    if SETTINGS in tree.paths():
-        return Project(folder, progress, tree)
-    names = git.read("ls-tree", "-r", "-z", "--name-only", head.commit).split("\0")
-    for name in names:
-        if name.endswith(f"/{SETTINGS}"):
-            below = name.removesuffix(f"/{SETTINGS}")
-            raise UsageError(
-                f"the flags of this repository stand in {below}, where only a work tree shows them",
-                hint=f"git -C {folder} worktree add --detach /tmp/flags, then flagctl -C /tmp/flags/{below}",
-            )
-    return None
+    if head is None:
+        raise UsageError(
+            f"the HEAD of {home} is {git.branch()}, on which nothing is committed",
+            hint=f"git -C {home} symbolic-ref HEAD refs/heads/BRANCH",
+        )
+    prefix = f"{folder.relative_to(home).as_posix()}/".removeprefix("./")
+    below = [path for _, _, path in git.files(head.commit) if path.startswith(prefix)]
+    found = [path.removesuffix(SETTINGS) for path in below if f"/{path}".endswith(f"/{SETTINGS}")]
+    if not found:
+        raise UsageError(
+            f"no {SETTINGS} in {folder} at its HEAD",
+            hint=f"git -C {home} ls-tree -r --name-only HEAD shows what is there",
+        )
+    if len(found) > 1 and prefix not in found:
+        names = ", ".join(name.rstrip("/") for name in found)
+        raise UsageError(f"several folders of {folder} hold flags: {names}", hint=f"flagctl -C {home / found[0]}")
+    root = home / min(found, key=len)
+    return Project(root, progress, CommitTree(Git(root, bare=True), head.commit, resolved=True))

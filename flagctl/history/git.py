@@ -13,7 +13,7 @@ import msgspec
 from flagctl.errors import OutsideError, RefusedError, UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
 
 # Git exports these in hooks and to aliases: with them it would look into the surrounding repository.
@@ -47,9 +47,10 @@ class Git:
     def __init__(self, root: Path, *, bare: bool = False) -> None:
         """Raises UsageError when `root` is in no Git work tree, OutsideError when Git fails or is not there.
 
-        bare: a repository without a work tree will do, and is then itself the root.
+        bare: a repository without a work tree will do; the root is then itself, or what would be a folder in it.
         """
         self.root = root
+        self._start = next(folder for folder in (root, *root.parents) if folder.is_dir())
         for name in _OF_A_HOOK:
             os.environ.pop(name, None)
         status, out, err = self.look("rev-parse", "--is-shallow-repository", "--is-inside-work-tree",
@@ -63,6 +64,8 @@ class Git:
         self.bare = inside != "true"
         if self.bare and not bare:
             raise UsageError(f"{root} is in a Git repository without a work tree", hint="work in a clone of it")
+        if self.bare and self._start != root:
+            self.prefix = f"{root.relative_to(self._start).as_posix()}/"
 
     @functools.cached_property
     def _git(self) -> Any:
@@ -70,15 +73,15 @@ class Git:
             import git
         except ImportError as error:
             raise OutsideError("Git is not installed, or not on PATH", hint="apt install git") from error
-        runner = git.Git(str(self.root))
+        runner = git.Git(str(self._start))
         runner.update_environment(**_QUIET)
         return runner
 
     @classmethod
-    def find(cls, root: Path) -> Git | None:
+    def find(cls, root: Path, *, bare: bool = False) -> Git | None:
         """The repository around `root`, None when it is in none; raises OutsideError as above."""
         try:
-            return cls(root)
+            return cls(root, bare=bare)
         except UsageError:
             return None
 
@@ -106,7 +109,7 @@ class Git:
         try:
             return subprocess.Popen(
                 ["git", *arguments],
-                cwd=self.root,
+                cwd=self._start,
                 env=os.environ | _QUIET,
                 stdin=pipe,
                 stdout=pipe,
@@ -122,7 +125,7 @@ class Git:
         try:
             done = subprocess.run(
                 ["git", *arguments],
-                cwd=self.root,
+                cwd=self._start,
                 env=os.environ | _QUIET,
                 input=told.encode(),
                 capture_output=True,
@@ -131,6 +134,23 @@ class Git:
         except OSError as error:
             raise _unstarted(error) from error
         return done.returncode, _text(done.stdout), _text(done.stderr)
+
+    def spec(self, *paths: str) -> list[str]:
+        """Paths as Git takes them: without a work tree there is no folder to start from, so they begin at the top."""
+        return [self.prefix + path for path in paths] if self.bare else list(paths)
+
+    @property
+    def relative(self) -> str:
+        """The option of `git log` that names files from the root."""
+        return f"--relative={self.prefix}" if self.bare else "--relative"
+
+    def files(self, commit: str, *paths: str) -> Iterator[tuple[str, str, str]]:
+        """The files of a commit at or below these paths: mode, Git's name for the content, path."""
+        for record in self.read("ls-tree", "-r", "-z", commit, "--", *self.spec(*paths)).split("\0"):
+            about, _, path = record.partition("\t")
+            if about:
+                mode, _, name = about.split(" ")
+                yield mode, name, path.removeprefix(self.prefix) if self.bare else path
 
     def read(self, *arguments: str) -> str:
         """A reading git command's stdout; raises OutsideError with Git's own words when it fails."""

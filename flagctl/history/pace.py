@@ -16,8 +16,8 @@ def touched(git: Git) -> dict[tuple[str, str], list[int]]:
         return {}
     found: dict[tuple[str, str], list[int]] = {}
     at = 0
-    names = ("--literal-pathspecs", "log", "-z", "--name-only", "--no-renames", "--relative", "--format=%x01%ct")
-    for record in git.read(*names, "--", "flags").split("\0"):
+    names = ("--literal-pathspecs", "log", "-z", "--name-only", "--no-renames", git.relative, "--format=%x01%ct")
+    for record in git.read(*names, "--", *git.spec("flags")).split("\0"):
         text = record.strip("\n")
         if text.startswith("\1"):
             at = int(text[1:])

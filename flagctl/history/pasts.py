@@ -193,8 +193,10 @@ def _similar(old: Touch, new: Touch, models: Models) -> bool:
 def paths(git: Git, revision: str, environment: str = "") -> list[str]:
     """The files of flags and the like at a revision, of one environment or all."""
     folder = f"flags/{environment}".rstrip("/")
-    listed = git.read("ls-tree", "-r", "-z", "--name-only", revision, "--", f"{folder}/")
-    return [path for path in listed.split("\0") if path.endswith(".yaml") and "/." not in path]
+    listed = git.read("ls-tree", "-r", "-z", "--name-only", revision, "--", *git.spec(f"{folder}/")).split("\0")
+    if git.bare:
+        listed = [path.removeprefix(git.prefix) for path in listed]
+    return [path for path in listed if path.endswith(".yaml") and "/." not in path]
 
 
 def files_of(git: Git, commit: str, key: str, environment: str, there: Sequence[str]) -> list[str]:
@@ -222,8 +224,8 @@ def files_of(git: Git, commit: str, key: str, environment: str, there: Sequence[
 
 def _gone(git: Git, commit: str, key: str, environment: str) -> list[Entry]:
     """Where a flag was removed, latest first. No filter helps Git with a folder that is not known."""
-    scope = f":(glob)flags/{environment}/**/{key}.yaml"
+    (scope,) = git.spec(f"flags/{environment}/**/{key}.yaml")
     listed = git.read("log", "--first-parent", "--format=", "--name-only", "-z", "--no-renames", "--no-relative",
-                      "--diff-merges=first-parent", "--diff-filter=D", commit, "--", scope)  # fmt: skip
+                      "--diff-merges=first-parent", "--diff-filter=D", commit, "--", f":(glob){scope}")  # fmt: skip
     names = (name.strip("\n").removeprefix(git.prefix) for name in listed.split("\0") if name.strip("\n"))
     return [entry for entry in map(classify, names) if entry.kind == "flag"]

@@ -37,7 +37,7 @@ def steps(git: Git, head: str, paths: Sequence[str], *, until: str = "") -> Iter
     span = [head, f"^{until}"] if until else [head]
     process = git.start(
         "log", "--first-parent", "--diff-merges=first-parent", "--raw", "--no-renames", "--no-abbrev", "-z",
-        "--relative", "--format=%x01%H %ct", *span, "--", *paths,
+        git.relative, "--format=%x01%H %ct", *span, "--", *git.spec(*paths),
     )  # fmt: skip
     process.stdin.close()
     commit, time, changes = "", 0, list[tuple[str, str, str]]()
@@ -60,13 +60,8 @@ def steps(git: Git, head: str, paths: Sequence[str], *, until: str = "") -> Iter
 
 def listing(git: Git, commit: str, environment: str) -> dict[str, str]:
     """Git's name for each file of an environment and for the settings, at a commit; LINK before one of a link."""
-    found = {}
-    for record in git.read("ls-tree", "-r", "-z", commit, "--", f"flags/{environment}/", SETTINGS).split("\0"):
-        about, _, path = record.partition("\t")
-        if about:
-            mode, _, name = about.split(" ")
-            found[path] = _there(mode, name)
-    return found
+    files = git.files(commit, f"flags/{environment}/", SETTINGS)
+    return {path: _there(mode, name) for mode, name, path in files}
 
 
 class StateTree(Tree):

@@ -116,12 +116,12 @@ def first_parents(
     A path is taken literally, so that the commit-graph's filters find it; several at once make Git look everywhere.
     """
     order = ["--reverse"] if oldest_first else []
-    return _log(git, "--first-parent", *order, *revision.split(), "--", *paths)
+    return _log(git, "--first-parent", *order, *revision.split(), "--", *git.spec(*paths))
 
 
 def of_commit(git: Git, commit: Commit, folder: str) -> tuple[Touch, ...]:
     """Everything that one commit touched below a folder."""
-    steps = list(_log(git, "--first-parent", "--max-count=1", commit.commit, "--", folder))
+    steps = list(_log(git, "--first-parent", "--max-count=1", commit.commit, "--", *git.spec(folder)))
     return steps[0].touches if steps else ()
 
 
@@ -135,7 +135,7 @@ def merged(git: Git, merge: Commit, paths: Sequence[str]) -> list[Commit]:
     if len(merge.parents) < 2:
         return []
     span = [merge.commit, f"^{merge.parents[0]}"]
-    return [step.commit for step in _log(git, "--no-merges", "--full-history", *span, "--", *paths)]
+    return [step.commit for step in _log(git, "--no-merges", "--full-history", *span, "--", *git.spec(*paths))]
 
 
 def commits(git: Git, names: Sequence[str]) -> list[Commit]:

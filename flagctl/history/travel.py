@@ -65,11 +65,7 @@ class CommitTree(Tree):
         if self._objects is None:
             self._objects = {}
             links = {}
-            for record in self._git.read("ls-tree", "-r", "-z", self.commit, "--", *self._scope).split("\0"):
-                if not record:
-                    continue
-                about, _, path = record.partition("\t")
-                mode, _, blob = about.split(" ")
+            for mode, blob, path in self._git.files(self.commit, *self._scope):
                 if "\ufffd" in path:
                     self.refused[path] = "has a name that is not UTF-8"
                 elif any(part.startswith(".") for part in path.split("/")):

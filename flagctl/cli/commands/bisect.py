@@ -38,7 +38,7 @@ def command(
     session = ctx.obj
     project, now = session.project(), None if clock is None else session.now(clock)
     context = person(session, environment, user, attributes, source)
-    transition, entry = bisect(Git(project.root), environment, key, context, good, bad, now)
+    transition, entry = bisect(Git(project.root, bare=True), environment, key, context, good, bad, now)
     if as_json:
         session.out.json(format.bisect_document(transition, entry, flag=key, environment=environment))
     else:

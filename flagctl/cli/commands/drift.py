@@ -27,7 +27,7 @@ def command(ctx: typer.Context, environment: AnyEnvironment = None, as_json: Jso
     repository = project.read().repository
     if environment is not None:
         require_environment(environment, repository.settings.environments)
-    git = Git.find(project.root)
+    git = Git.find(project.root, bare=True)
     found = drift.drift(repository, {} if git is None else touched(git), environment)
     if as_json:
         session.out.json(drift.document(found, now))

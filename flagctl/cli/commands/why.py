@@ -40,7 +40,9 @@ def command(
     session = ctx.obj
     project, now = session.project(), session.now(until)
     context = person(session, environment, user, attributes, source)
-    story = why(Git(project.root), environment, key, context, required(since, session.now()) if since else 0, now)
+    story = why(
+        Git(project.root, bare=True), environment, key, context, required(since, session.now()) if since else 0, now
+    )
     if as_json:
         session.out.json(format.document(story, flag=key, environment=environment))
     else:
