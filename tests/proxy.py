@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import contextlib
+import http.client
 import socket
 import struct
 import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
 
 _RESET = struct.pack("ii", 1, 0)
 
@@ -128,3 +131,70 @@ def proxy_to(port: int) -> Iterator[Proxy]:
         yield proxy
     finally:
         proxy.close()
+
+
+class Faulty(BaseHTTPRequestHandler):
+    """Hands requests on to an S3 server; of those about a live snapshot it spoils as many as there are faults."""
+
+    upstream: int
+    spoilt: str
+    faults: list[str]
+    protocol_version = "HTTP/1.1"
+
+    def handle_one(self) -> None:
+        body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+        fault = ""
+        if self.command == self.spoilt and self.path.partition("?")[0].endswith("snapshot.json") and self.faults:
+            fault = self.faults.pop(0)
+        if fault in ("500", "503"):
+            code = "SlowDown" if fault == "503" else "InternalError"
+            said = f"<Error><Code>{code}</Code><Message>not now</Message></Error>".encode()
+            return self.answer(int(fault), {"Content-Type": "application/xml"}, said)
+        if fault == "silence":
+            return self.say_nothing()
+        if fault != "lost":
+            connection = http.client.HTTPConnection("127.0.0.1", self.upstream)
+            connection.request(self.command, self.path, body, dict(self.headers))
+            answer = connection.getresponse()
+            said = answer.read()
+        if fault == "done but silent":
+            return self.say_nothing(b"HTTP/1.1 200 O")
+        if fault in ("lost", "done but lost"):
+            self.close_connection = True
+            return self.connection.shutdown(socket.SHUT_RDWR)
+        return self.answer(answer.status, dict(answer.headers), said, slowly=fault == "slow")
+
+    def say_nothing(self, more: bytes = b"") -> None:
+        self.close_connection = True
+        self.wfile.write(more)
+        threading.Event().wait(30)  # longer than anybody waits here; the thread ends with the process
+
+    def answer(self, status: int, headers: dict[str, str], said: bytes, *, slowly: bool = False) -> None:
+        self.send_response(status)
+        for name, value in headers.items():
+            if name.lower() not in ("content-length", "transfer-encoding", "connection", "date", "server"):
+                self.send_header(name, value)
+        self.send_header(
+            "Content-Length", headers.get("Content-Length", "0") if self.command == "HEAD" else str(len(said))
+        )
+        self.end_headers()
+        for start in range(0, 0 if self.command == "HEAD" else len(said), 100):
+            self.wfile.write(said[start : start + 100])
+            time.sleep(0.1 if slowly else 0)
+
+    do_GET = do_PUT = do_HEAD = do_DELETE = handle_one  # noqa: N815 - http.server looks for these names
+
+    def log_message(self, *arguments: Any) -> None:
+        pass
+
+
+@contextmanager
+def faulty_s3(url: str, spoilt: str) -> Iterator[tuple[str, list[str]]]:
+    """(the URL of a place in S3 behind a faulty connection, the faults to come for requests of the method `spoilt`)"""
+    before, _, endpoint = url.partition("endpoint=")
+    faults: list[str] = []
+    parts = {"upstream": int(endpoint.rpartition(":")[2]), "spoilt": spoilt, "faults": faults}
+    with ThreadingHTTPServer(("127.0.0.1", 0), type("Handler", (Faulty,), parts)) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"{before}timeout=1&endpoint=http://127.0.0.1:{server.server_port}", faults
+        server.shutdown()

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from proxy import Proxy, proxy_to
+from proxy import Proxy, faulty_s3, proxy_to
 from servers import Place, free_port, redis_sentinel, redis_server, until
 from snapshots import flag, snapshot
 
@@ -335,3 +335,46 @@ def test_a_damaged_object_is_refused_and_the_next_one_taken(
     put(encode(document(2)))
     seen.comes_to(2)
     assert seen.client.error == ""
+
+
+@pytest.mark.parametrize(
+    ("fault", "complaint"),
+    [
+        ("500", "InternalError"),
+        ("503", "it asks for fewer requests"),
+        ("lost", "can't read production/snapshot.json"),
+        ("silence", "Read timeout"),
+    ],
+)
+def test_s3_that_fails_for_a_time(make_place: Callable[[str], Place], watch: Watch, fault: str, complaint: str) -> None:
+    place = make_place("s3")
+    store = place.open()
+    send(store, 1)
+    with faulty_s3(place.url, "GET") as (url, faults):
+        seen = watch(url, refresh=0.05)
+        faults += [fault] * 12
+        send(store, 2)
+        seen.complains(complaint, 60)
+        assert (seen.now(), seen.client.figures.refused) == (1, 0)
+        faults.clear()
+        seen.comes_to(2, 60)
+        assert seen.client.error == ""
+
+
+def test_s3_that_fails_from_the_start_and_s3_that_is_slow(make_place: Callable[[str], Place], watch: Watch) -> None:
+    place = make_place("s3")
+    store = place.open()
+    send(store, 1)
+    with faulty_s3(place.url, "GET") as (url, faults):
+        faults += ["503"] * 1000
+        bundled = encode(document(0))
+        seen = watch(url, refresh=0.05, require=False, wait=0.5, bootstrap=bundled)
+        assert (seen.now(), seen.client.origin) == (0, "bootstrap")
+        faults.clear()
+        seen.comes_to(1, 60)
+        faults += ["slow"]
+        send(store, 2)
+        while seen.client.version == 1:
+            assert seen.now() == 1
+        seen.comes_to(2)
+        assert not faults

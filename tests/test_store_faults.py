@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import http.client
 import json
 import secrets
 import signal
@@ -12,12 +11,12 @@ import subprocess
 import threading
 import time
 from collections.abc import Callable, Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
 import pytest
 import redis
+from proxy import faulty_s3
 from publisher import LIVE, send
 from servers import Place, Sentinel, free_port, redis_sentinel, redis_server, until
 
@@ -38,71 +37,12 @@ def fails(call: Callable[[], Any]) -> bool:
     return False
 
 
-class Faulty(BaseHTTPRequestHandler):
-    """Hands requests on to an S3 server, but for those that write a live snapshot while there are faults left."""
-
-    upstream: int
-    faults: list[str]
-    protocol_version = "HTTP/1.1"
-
-    def handle_one(self) -> None:
-        body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
-        fault = ""
-        if self.command == "PUT" and self.path.partition("?")[0].endswith("snapshot.json") and self.faults:
-            fault = self.faults.pop(0)
-        if fault in ("500", "503"):
-            code = "SlowDown" if fault == "503" else "InternalError"
-            said = f"<Error><Code>{code}</Code><Message>not now</Message></Error>".encode()
-            return self.answer(int(fault), {"Content-Type": "application/xml"}, said)
-        if fault == "silence":
-            return self.say_nothing()
-        if fault != "lost":
-            connection = http.client.HTTPConnection("127.0.0.1", self.upstream)
-            connection.request(self.command, self.path, body, dict(self.headers))
-            answer = connection.getresponse()
-            said = answer.read()
-        if fault == "done but silent":
-            return self.say_nothing(b"HTTP/1.1 200 O")
-        if fault in ("lost", "done but lost"):
-            self.close_connection = True
-            return self.connection.shutdown(socket.SHUT_RDWR)
-        return self.answer(answer.status, dict(answer.headers), said)
-
-    def say_nothing(self, more: bytes = b"") -> None:
-        self.close_connection = True
-        self.wfile.write(more)
-        threading.Event().wait(30)  # longer than anybody waits here; the thread ends with the process
-
-    def answer(self, status: int, headers: dict[str, str], said: bytes) -> None:
-        self.send_response(status)
-        for name, value in headers.items():
-            if name.lower() not in ("content-length", "transfer-encoding", "connection", "date", "server"):
-                self.send_header(name, value)
-        self.send_header(
-            "Content-Length", headers.get("Content-Length", "0") if self.command == "HEAD" else str(len(said))
-        )
-        self.end_headers()
-        if self.command != "HEAD":
-            self.wfile.write(said)
-
-    do_GET = do_PUT = do_HEAD = do_DELETE = handle_one  # noqa: N815 - http.server looks for these names
-
-    def log_message(self, *arguments: Any) -> None:
-        pass
-
-
 @pytest.fixture
 def faulty(make_place: Callable[[str], Place], monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[Place, list[str]]]:
     """A place in S3 behind a faulty connection, and the faults to come."""
     monkeypatch.setattr(s3_client, "_ATTEMPTS", 2)
-    place = make_place("s3")
-    before, _, endpoint = place.url.partition("endpoint=")
-    faults: list[str] = []
-    handler = type("Handler", (Faulty,), {"upstream": int(endpoint.rpartition(":")[2]), "faults": faults})
-    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        yield Place("s3", f"{before}timeout=1&endpoint=http://127.0.0.1:{server.server_port}"), faults
-        server.shutdown()
+    with faulty_s3(make_place("s3").url, "PUT") as (url, faults):
+        yield Place("s3", url), faults
 
 
 @pytest.mark.parametrize("fault", ["500", "503", "lost", "done but lost", "silence", "done but silent"])
