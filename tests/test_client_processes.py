@@ -103,7 +103,7 @@ os.write(1, b"ready\\n" * 3)
 sys.exit(0 if told_of(client, 2) else 1)
 """,
 }
-SPAWNED = """
+WORKERS = """
 
 def work(url, answers):
     client = Client(url, "production", cache=False, refresh=3600, require=True)
@@ -111,10 +111,11 @@ def work(url, answers):
     answers.put(told_of(client, 2))
 
 if __name__ == "__main__":
-    spawning = multiprocessing.get_context("spawn")
-    answers = spawning.SimpleQueue()
-    workers = [spawning.Process(target=work, args=(url, answers)) for _ in range(3)]
+    way = multiprocessing.get_context(sys.argv[2])
+    answers = way.SimpleQueue()
+    workers = [way.Process(target=work, args=(url, answers)) for _ in range(3)]
     client = Client(url, "production", cache=False, refresh=3600, require=True)
+    assert client.value("number", default=-1) == 1
     for worker in workers:
         worker.start()
     found = [answers.get() for _ in workers]
@@ -125,15 +126,15 @@ if __name__ == "__main__":
 """
 
 
-@pytest.mark.parametrize("story", [*STORIES, "spawned workers"])
+@pytest.mark.parametrize("story", [*STORIES, "fork", "spawn", "forkserver"])
 def test_it_lives_and_ends_with_its_process(make_place: Callable[[str], Place], tmp_path: Path, story: str) -> None:
     place = make_place("redis")
     store = place.open()
     send(store, 1)
     script = tmp_path / "service.py"
-    script.write_text(START + STORIES.get(story, SPAWNED))
+    script.write_text(START + STORIES.get(story, WORKERS))
     process = subprocess.Popen(
-        [sys.executable, str(script), place.url],
+        [sys.executable, str(script), place.url, story],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
