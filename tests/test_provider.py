@@ -3,6 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import copy
+import dataclasses
+import json
+import operator
+import pickle
 import threading
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
@@ -97,6 +102,23 @@ def test_details_say_which_rule_and_of_which_version(publish: Publish, connect: 
         "rule": "german",
         "snapshot_version": 7,
     }
+
+
+def test_metadata_is_a_dict_that_nobody_changes(publish: Publish, connect: Connect) -> None:
+    publish(7, {"page": arms()})
+    found = connect().get_string_details("page", "?")
+    plain = {"owner": "growth", "kind": "release", "snapshot_version": 7}
+    for change in (
+        lambda: found.flag_metadata.update(owner="me"),  # type: ignore[attr-defined]
+        lambda: found.flag_metadata.pop("owner"),  # type: ignore[attr-defined]
+        lambda: operator.ior(found.flag_metadata, {"owner": "me"}),
+    ):
+        with pytest.raises(TypeError, match="can't be changed"):
+            change()
+    assert found.flag_metadata == plain
+    assert json.loads(json.dumps(found.flag_metadata)) == plain
+    assert dataclasses.asdict(found)["flag_metadata"] == plain
+    assert copy.deepcopy(found) == pickle.loads(pickle.dumps(found)) == found
 
 
 @pytest.mark.parametrize(

@@ -39,7 +39,8 @@ class FlagctlProvider(AbstractProvider):
     """Answers OpenFeature's questions from a Client.
 
     Flag metadata tells the flag's `version`, `owner` and `kind`, the `rule` that decided and the `snapshot_version`,
-    each where there is one, and what else the snapshot says of the flag that is a text, a number or a boolean.
+    each where there is one, and what else the snapshot says of the flag that is a text, a number or a boolean. Nobody
+    can change it, and it is empty for a flag of which the snapshot says nothing.
     An error of the source is an ERROR event only while there is no snapshot: with one, the provider goes on
     answering, and is STALE when that has gone on for too long.
     """
@@ -177,7 +178,20 @@ def _plain(value: Any) -> Any:
     return value
 
 
-def _metadata(found: Details) -> dict[str, bool | int | float | str]:
+class _Told(dict[str, bool | int | float | str]):
+    """Flag metadata, which OpenFeature wants immutable (1.4.15.1): a dict, as JSON and dataclasses know them."""
+
+    def _refuse(self, *_: Any, **__: Any) -> Any:
+        raise TypeError("flag metadata can't be changed; dict(metadata) is a copy")
+
+    __setitem__ = __delitem__ = __ior__ = update = setdefault = pop = popitem = clear = _refuse
+
+    def __reduce__(self) -> tuple[type[_Told], tuple[dict[str, Any]]]:
+        return _Told, (dict(self),)
+
+
+def _metadata(found: Details) -> _Told:
     about = {name: value for name, value in found.metadata.items() if name not in _KEPT_BACK}
-    about |= {"rule": found.rule, "snapshot_version": found.snapshot_version}
-    return {name: value for name, value in about.items() if isinstance(value, bool | int | float | str)}
+    if found.metadata:
+        about |= {"rule": found.rule, "snapshot_version": found.snapshot_version}
+    return _Told({name: value for name, value in about.items() if isinstance(value, bool | int | float | str)})
