@@ -7,6 +7,7 @@ import io
 import json
 import os
 import pty
+import shutil
 import signal
 import subprocess
 import sys
@@ -18,6 +19,7 @@ from typing import Any
 import pytest
 from conftest import SMALL
 
+from flagctl.cli.formats.log import sentences
 from flagctl.errors import RefusedError, UsageError
 from flagctl.history.audit import Entry, Wanted, of_everything, of_flag
 from flagctl.history.git import Git
@@ -234,10 +236,64 @@ def test_what_could_not_be_read_is_told_and_passed_over(people: Repo) -> None:
     assert [entry.row.event for entry in found] == ["changed", "unreadable", "created"]
     assert said(found)[0] == (2, "rollout 25 → 30")
     assert 'unknown field "rolout"' in found[1].row.problem
-    (people.root / FLAG).unlink()
-    (people.root / FLAG).symlink_to("wishlist-edit.yaml")
-    people.commit("Link")
-    assert people.told()[0].row.problem == "it is a symbolic link"
+
+
+def test_what_could_never_be_read_is_removed_in_the_end(people: Repo) -> None:
+    people.write("flags/production/odd.yaml", "odd: 1\n")
+    (people.root / "flags/production/odd.yaml").unlink()
+    people.commit("Out")
+    assert [sentences(entry)[0][:13] for entry in people.told("odd")] == ["removed", "can't be read"]
+
+
+def test_a_link_is_what_it_leads_to_and_changes_with_it(people: Repo, flagctl: Run) -> None:
+    linked, other = (people.root / f"flags/production/{name}.yaml" for name in ("teams/linked", "other"))
+    linked.parent.mkdir()
+    text = (people.root / FLAG).read_text()
+
+    def lead(to: str) -> None:
+        linked.unlink(missing_ok=True)
+        linked.symlink_to(to)
+        people.commit(f"To {to}")
+
+    lead("../wishlist-gallery.yaml")
+    branch(people, "half", "rollout: 25", "rollout: 50")
+    merge(people, "What it leads to", "half")
+    assert [(entry.version, entry.author) for entry in people.told("linked")] == [(2, "Bob"), (1, "Ada Example")]
+    lead("../../development/wishlist-gallery.yaml")
+    lead("../other.yaml")
+    people.write("flags/production/other.yaml", text.replace("rollout: 25", "rollout: 40"), "There it is")
+    assert "v3" in flagctl("list", "linked").stdout
+    other.unlink()
+    people.commit("Gone again")
+    linked.rename(people.root / "flags/production/linked.yaml")
+    linked = people.root / "flags/production/linked.yaml"
+    lead("wishlist-gallery.yaml")
+    people.edit("rollout: 50", "rollout: 60", "After the move")
+    linked.unlink()
+    linked.write_text((people.root / FLAG).read_text())
+    people.commit("A file of its own")
+    people.edit("rollout: 60", "rollout: 70", "Nothing to it")
+    found = people.told("linked", everything=True)
+    assert [(entry.version, entry.row.event, entry.commit.subject) for entry in found] == [
+        (5, "respelt", "A file of its own"),
+        (5, "changed", "After the move"),
+        (4, "changed", "To wishlist-gallery.yaml"),
+        (3, "unreadable", "Gone again"),
+        (3, "changed", "There it is"),
+        (2, "unreadable", "To ../other.yaml"),
+        (2, "unreadable", "To ../../development/wishlist-gallery.yaml"),
+        (2, "changed", "What it leads to"),
+        (1, "created", "To ../wishlist-gallery.yaml"),
+    ]
+    assert [entry.row.problem for entry in found if entry.row.problem] == [
+        "it is a symbolic link to no file",
+        "it is a symbolic link to no file",
+        "it is a symbolic link that leaves flags/production",
+    ]
+    shutil.rmtree(people.root / ".git/flagctl")
+    assert people.told("linked", everything=True) == found
+    assert "40 % on" in flagctl("show", "linked", "-e", "production", "--version", "3").stdout
+    assert flagctl("blame", "linked", "-e", "production").stdout.count("After the move") == 1
 
 
 SEGMENT = "flags/production/segments/eu.yaml"

@@ -168,6 +168,19 @@ def test_a_whole_environment_goes_back_and_what_came_since_goes(repo: Path, git:
     assert git(repo, "diff", "good", "HEAD", "--name-only") == "flags/production/wishlist-gallery.yaml\n"
 
 
+@pytest.mark.parametrize("form", [{"environment": "development", "to": "HEAD~1"}, {"undo": "HEAD"}])
+def test_a_link_goes_back_by_what_it_leads_to(repo: Path, git: GitRun, form: dict[str, str]) -> None:
+    before = (repo / FLAG).read_text()
+    (repo / "flags/development/linked.yaml").symlink_to("wishlist-gallery.yaml")
+    git(repo, "add", "-A")
+    git(repo, "commit", "-qm", "Link")
+    edited(repo, git, FLAG, ("rollout: 25", "rollout: 50"))
+    wanted, _ = back(repo, **form)
+    assert list(wanted.texts) == [FLAG]
+    assert (repo / FLAG).read_text() == before
+    assert (repo / "flags/development/linked.yaml").is_symlink()
+
+
 def test_undo_takes_back_one_commit_and_keeps_what_came_later(repo: Path, git: GitRun) -> None:
     commit = edited(repo, git, FLAG, ("rollout: 25", "rollout: 50"), ("[wishlist, web]", "[wishlist, web, x]"))
     edited(repo, git, FLAG, ("# everybody here", "# all of us"), ("web, x]", "web, x, y]"))

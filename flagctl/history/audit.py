@@ -175,7 +175,7 @@ def _landings(steps: Iterator[Step], tip: str) -> Iterator[_Landing]:
 
 def _landed(rows: Iterable[Row], commit: Commit, sides: Sequence[Step]) -> Iterator[Entry]:
     for row in rows:
-        files = (row.path, row.old_path)
+        files = (row.path, row.old_path, row.source)
         yield Entry(
             kind=row.kind,
             key=row.key or row.kind,
@@ -207,7 +207,8 @@ def of_flag(git: Git, commit: str, key: str, environment: str = "") -> Iterator[
         told = [found for line in lines for found in line.told(order)]
         told.sort(key=lambda found: order[found.commit.commit])
         for found in told:
-            row, sides = found.row, merged(git, found.commit, sorted({found.row.path, found.row.old_path}))
+            row = found.row
+            sides = merged(git, found.commit, sorted({row.path, row.old_path, row.source} - {""}))
             yield Entry(
                 kind="flag",
                 key=found.key,

@@ -16,6 +16,7 @@ import msgspec
 from flagctl.files.cache import keep, kept, place
 from flagctl.files.walk import classify
 from flagctl.history.chains import Chains
+from flagctl.history.links import followed
 from flagctl.history.pasts import Models, Past, Row
 from flagctl.history.touches import first_parents, require_whole
 from flagctl.history.travel import Blobs
@@ -97,7 +98,7 @@ class Ledger:
         steps: the first parents, newest first. Of a blank ledger; whoever goes to the end fills it.
         """
         with Blobs(self._git) as blobs:
-            chains = Chains([step.touches for step in reversed(steps)], {}, Models(blobs, bulk=len(steps) > _FEW))
+            chains = Chains(followed(self._git, reversed(steps), {}), {}, Models(blobs, bulk=len(steps) > _FEW))
             pages: list[Page] = []
             for number, together in groupby(chains.rows(), key=itemgetter(0)):
                 rows: list[Row] = []
@@ -130,7 +131,8 @@ class Ledger:
         span = f"{self.commit} ^{book.tip}" if book.tip else self.commit
         steps = list(first_parents(self._git, span, oldest_first=True))
         with Blobs(self._git) as blobs:
-            chains = Chains([step.touches for step in steps], book.pasts, Models(blobs, bulk=len(steps) > _FEW))
+            links = {path: past.source for path, past in book.pasts.items() if past.source}
+            chains = Chains(followed(self._git, steps, links), book.pasts, Models(blobs, bulk=len(steps) > _FEW))
             for number, together in groupby(chains.rows(oldest_first=True), key=itemgetter(0)):
                 book.pages.append(_page(steps[number], [row for _, row in together]))
                 report(number, len(steps))
@@ -153,9 +155,9 @@ def _remember(pasts: dict[str, Past], row: Row) -> None:
     if row.old_path != row.path:
         pasts[row.old_path] = Past(before.version + 1, "", row.old_path)
     if row.event == "unreadable":
-        pasts[row.path] = Past(row.version, before.blob, before.path or row.path)
+        pasts[row.path] = Past(row.version, before.blob, before.path or row.path, row.source)
     else:
-        pasts[row.path] = Past(row.version, row.new, row.path)
+        pasts[row.path] = Past(row.version, row.new, row.path, row.source)
 
 
 def _load(path: object) -> _Book:

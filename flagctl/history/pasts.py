@@ -42,6 +42,7 @@ class Row(msgspec.Struct, frozen=True, array_like=True, gc=False, kw_only=True):
     """What one commit did to one flag, segment, or the settings or attributes (without environment and key).
 
     version: the count after it. old, new: the blobs compared, "" for none. problem: why it can't be read.
+    source: where its content stands, if it is a link.
     """
 
     kind: str
@@ -55,6 +56,7 @@ class Row(msgspec.Struct, frozen=True, array_like=True, gc=False, kw_only=True):
     old_path: str
     changes: tuple[Change, ...] = ()
     problem: str = ""
+    source: str = ""
 
     @property
     def meaning(self) -> bool:
@@ -63,11 +65,15 @@ class Row(msgspec.Struct, frozen=True, array_like=True, gc=False, kw_only=True):
 
 
 class Past(msgspec.Struct, frozen=True, array_like=True, gc=False):
-    """Where a file stands: its versions so far, the last readable blob ("" when it is gone) and its path then."""
+    """Where a file stands: its versions so far, the last readable blob ("" when it is gone) and its path then.
+
+    source: where its content stands, if it is a link.
+    """
 
     version: int = 0
     blob: str = ""
     path: str = ""
+    source: str = ""
 
 
 class Models:
@@ -113,17 +119,18 @@ def take(past: Past, touch: Touch, models: Models) -> tuple[Past, Row]:
         return Row(
             kind=kind, environment=entry.environment, key=entry.name, path=touch.path, event=event, version=version,
             old=past.blob or touch.old, new=touch.new, old_path=touch.old_path, changes=changes, problem=problem,
+            source=touch.source,
         )  # fmt: skip
 
-    if touch.new and found.model is None:
-        why = "it is a symbolic link" if touch.link else _why(found.problems)
-        kept = Past(past.version, past.blob, past.path or touch.path)
+    if touch.new and (touch.problem or found.model is None):
+        why = f"it is {touch.problem}" if touch.problem else _why(found.problems)
+        kept = Past(past.version, past.blob, past.path or touch.path, touch.source)
         return kept, row("unreadable", past.version, problem=why)
     changes = _DIFFS[kind](before, found.model)
     version = past.version + diff.means(changes)
     if past.blob:
         models.forget(past.path, past.blob)
-    after = Past(version, touch.new, touch.path)
+    after = Past(version, touch.new, touch.path, touch.source)
     return after, row(_event(past, touch, changes), version, changes)
 
 
@@ -160,7 +167,7 @@ def paired(touches: Iterable[Touch], models: Models) -> list[Touch]:
             if old is not None:
                 gone.remove(old)
                 come.remove(new)
-                moves[new.path] = Touch(new.path, old.old, new.new, old.path, new.link)
+                moves[new.path] = msgspec.structs.replace(new, old=old.old, old_path=old.path)
     went = {touch.old_path for touch in moves.values()}
     return [moves.get(touch.path, touch) for touch in known if touch.path not in went]
 

@@ -107,7 +107,7 @@ def of_environment(project: Project, git: Git, environment: str, to: str, *, now
             raise UsageError(f"there was no {environment} at {commit[:10]}", hint="flagctl log shows commits")
         texts: Texts = {path: _text(tree, path) for path in sorted(before)}
     texts |= {path: None for path in project.tree.paths(f"flags/{environment}") if path not in before}
-    texts = {path: text for path, text in texts.items() if text != _now(project, path)}
+    texts = _unlinked(project, {path: text for path, text in texts.items() if text != _now(project, path)})
     keys = [classify(path).name for path in texts if classify(path).kind == "flag"]
     return Rollback(
         texts=texts,
@@ -145,6 +145,7 @@ def of_commit(project: Project, git: Git, commit: str, environment: str = "", ke
             conflicts += [(ours, conflict) for conflict in found]
     if not touched:
         raise UsageError(f"{commit[:10]} changed nothing {_where(environment, key)}", hint="flagctl log shows commits")
+    texts = _unlinked(project, texts)
     environments = sorted({classify(path).environment for path in texts} - {""})
     return Rollback(
         texts=texts,
@@ -230,6 +231,14 @@ def _text(tree: Tree, path: str) -> str:
         return tree.read(path).decode()
     except UnicodeDecodeError:
         raise RefusedError(f"{path} was not UTF-8 then", hint="name another revision") from None
+
+
+def _unlinked(project: Project, texts: Texts) -> Texts:
+    """Without the links that get their text by what they lead to."""
+    ends = {path: (project.root / path).resolve() for path in texts if (project.root / path).is_symlink()}
+    written = {project.root.resolve() / path: text for path, text in texts.items() if path not in ends}
+    missing = object()
+    return {path: text for path, text in texts.items() if path not in ends or written.get(ends[path], missing) != text}
 
 
 def _now(project: Project, path: str) -> str | None:

@@ -6,7 +6,6 @@ One `git log --raw` tells every change, and nothing of who made it: over a long 
 
 from __future__ import annotations
 
-import posixpath
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -14,12 +13,11 @@ import msgspec
 
 from flagctl.errors import OutsideError
 from flagctl.files.walk import SETTINGS, Tree
-from flagctl.history.travel import Blobs
+from flagctl.history.travel import LINK_MODE, Blobs, end_of
 
 if TYPE_CHECKING:
     from flagctl.history.git import Git
 
-_LINK = "120000"
 LINK = "@"
 """Stands before Git's name for a symbolic link."""
 
@@ -92,13 +90,11 @@ class StateTree(Tree):
 
 def target(path: str, name: str, blobs: Blobs) -> str:
     """Where a link in an environment leads, "" for out of it. name: as `listing` has it."""
-    said = blobs.read(name.removeprefix(LINK)).decode("utf-8", "replace")
-    end = posixpath.normpath(posixpath.join(posixpath.dirname(path), said))
-    return end if end.split("/")[:2] == path.split("/")[:2] else ""
+    return end_of(path, blobs.read(name.removeprefix(LINK)))
 
 
 def _there(mode: str, name: str) -> str:
-    return "" if not name.strip("0") else f"{LINK}{name}" if mode == _LINK else name
+    return "" if not name.strip("0") else f"{LINK}{name}" if mode == LINK_MODE else name
 
 
 def _fields(stream: Any) -> Iterator[bytes]:

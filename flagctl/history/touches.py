@@ -91,7 +91,8 @@ class Commit(msgspec.Struct, frozen=True, kw_only=True, gc=False):
 class Touch(msgspec.Struct, frozen=True, gc=False):
     """What a commit did to one file, against its first parent; blobs are "" where there is none.
 
-    old_path: where it stood before, the same unless it moved. link: it is a symbolic link now.
+    old_path: where it stood before, the same unless it moved. link: it was a symbolic link, or is one now.
+    flagctl/history/links.py adds what that means: source, where the content stands, and problem, why there is none.
     """
 
     path: str
@@ -99,6 +100,8 @@ class Touch(msgspec.Struct, frozen=True, gc=False):
     new: str
     old_path: str
     link: bool = False
+    source: str = ""
+    problem: str = ""
 
 
 class Step(msgspec.Struct, frozen=True):
@@ -210,13 +213,13 @@ def _steps(stream: Any, prefix: str) -> Iterator[Step]:
 
 
 def _touch(about: str, tokens: Iterator[str], prefix: str) -> Touch | None:
-    _, mode, old, new, _ = about.split(" ")
+    was, mode, old, new, _ = about.split(" ")
     path = next(tokens)
     if not path.startswith(f"{prefix}flags/"):
         return None
     path = path[len(prefix) :]
     before, after = ("" if blob.strip("0") == "" else blob for blob in (old, new))
-    return Touch(path, before, after, path, mode == "120000")
+    return Touch(path, before, after, path, "120000" in (mode, was.lstrip(":")))
 
 
 def _commit(fields: list[str]) -> Commit:

@@ -12,8 +12,9 @@ import msgspec
 from flagctl.errors import UsageError
 from flagctl.files.cache import keep, kept, place
 from flagctl.files.walk import classify
+from flagctl.history.links import followed, of_file
 from flagctl.history.pasts import Models, Past, Row, files_of, paired, paths, take
-from flagctl.history.touches import Commit, Touch, first_parents, of_commit, require_whole
+from flagctl.history.touches import Commit, Step, Touch, first_parents, of_commit, require_whole
 from flagctl.history.travel import Blobs
 
 if TYPE_CHECKING:
@@ -39,13 +40,14 @@ def trail(git: Git, revision: str, path: str, models: Models) -> Trail:
             if touch.old_path != path:
                 path, at = touch.old_path, step.commit.parents[0]
                 break
-    return found
+    return of_file(git, revision, found) if any(touch.link for _, touch in found) else found
 
 
 def _origin(git: Git, commit: Commit, touch: Touch, models: Models) -> Touch:
     entry = classify(touch.path)
     folder = f"flags/{entry.environment}" if entry.environment else "flags"
-    others = paired(of_commit(git, commit, folder), models)
+    (touches,) = followed(git, [Step(commit, of_commit(git, commit, folder))], {})
+    others = paired(touches, models)
     return next((other for other in others if other.path == touch.path), touch)
 
 
@@ -118,8 +120,9 @@ class Shared:
         """See above."""
         tip, found = self._known.get(path, ("", []))
         if tip != self._commit:
-            # Whatever moved is followed anew.
-            since = self._since(tip, path) if tip and self._is_behind(tip) else None
+            # Whatever moved is followed anew, and so is a link: what it leads to may have changed.
+            known = tip and not any(touch.link for _, touch in found)
+            since = self._since(tip, path) if known and self._is_behind(tip) else None
             found = trail(self._git, self._commit, path, self._models) if since is None else since + found
             self._known[path] = self._commit, found
             self._new = True
@@ -133,7 +136,7 @@ class Shared:
     def _since(self, tip: str, path: str) -> Trail | None:
         steps = first_parents(self._git, f"{self._commit} ^{tip}", [path])
         found = [(step.commit, touch) for step in steps for touch in step.touches if touch.path == path]
-        return found if all(touch.old for _, touch in found) else None
+        return found if all(touch.old and not touch.link for _, touch in found) else None
 
     def _is_behind(self, tip: str) -> bool:
         if tip not in self._behind:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 _AT_ONCE = 500
 """Names that fit into a pipe together, with 64 digits each."""
-_LINK, _SUBMODULE = "120000", "160000"
+LINK_MODE, _SUBMODULE = "120000", "160000"
 
 
 class CommitTree(Tree):
@@ -72,7 +72,7 @@ class CommitTree(Tree):
                     continue
                 elif mode == _SUBMODULE:
                     self.refused[path] = "is a Git submodule, not a folder"
-                elif mode == _LINK:
+                elif mode == LINK_MODE:
                     links[path] = blob
                 else:
                     self._objects[path] = blob
@@ -83,17 +83,20 @@ class CommitTree(Tree):
         # As on disk: a link may stay inside its environment's folder, and has to end at a file.
         files, found = self._objects or {}, {}
         for path, blob in links.items():
-            home = "/".join(path.split("/")[:2])
-            target = posixpath.normpath(
-                posixpath.join(posixpath.dirname(path), self._blobs.read(blob).decode("utf-8", "replace"))
-            )
-            if not target.startswith(home + "/"):
-                self.refused[path] = f"is a symbolic link that leaves {home}"
+            target = end_of(path, self._blobs.read(blob))
+            if not target:
+                self.refused[path] = f"is a symbolic link that leaves {'/'.join(path.split('/')[:2])}"
             elif target not in files:
                 self.refused[path] = "is a symbolic link to no file"
             else:
                 found[path] = files[target]
         return found
+
+
+def end_of(path: str, link: bytes) -> str:
+    """Where a symbolic link leads, "" where it leaves the folder of its environment. link: its content."""
+    end = posixpath.normpath(posixpath.join(posixpath.dirname(path), link.decode("utf-8", "replace")))
+    return end if end.startswith("/".join(path.split("/")[:2]) + "/") else ""
 
 
 class Blobs:

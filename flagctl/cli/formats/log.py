@@ -41,7 +41,7 @@ def sentences(entry: Entry) -> list[str]:
         said.insert(0, f"file renamed from {row.old_path}")
     if row.path != row.old_path and row.event in ("moved", "changed"):
         said.append(f"file moved from {row.old_path}")
-    return said or ["comments and layout only"]
+    return said or ["removed" if row.event == "removed" else "comments and layout only"]
 
 
 def lines(out: Output, entry: Entry) -> Iterator[str]:
