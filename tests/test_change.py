@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from conftest import Run
 
 from flagctl.errors import FlagctlError, OutsideError, ProblemsError, RefusedError, UsageError
 from flagctl.files import write as writing
@@ -160,6 +161,14 @@ def test_outside_a_repository_only_without_a_commit(repo: Path, git: GitRun) -> 
     assert done.commit is None
     assert done.paths == (FLAG,)
     assert "rollout: 50" in (repo / FLAG).read_text()
+
+
+def test_where_nothing_can_be_written_nothing_is_changed_and_that_is_said(repo: Path, flagctl: Run) -> None:
+    (repo / ".git" / "flagctl").write_text("a file where the lock's folder would be")
+    done = flagctl("set", "wishlist-gallery", "-e", "development", "--off")
+    assert done.returncode == 4
+    assert "lock can't be written" in done.stderr
+    assert "enabled" not in (repo / "flags/development/wishlist-gallery.yaml").read_text()
 
 
 def test_an_ignored_place_is_refused(repo: Path) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import io
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -13,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from rich.cells import cell_len
 from servers import until
 
 from flagctl import errors
@@ -111,6 +113,29 @@ def test_text_from_outside_can_not_steer_the_terminal(text: str, shown: str) -> 
 class _Terminal(io.StringIO):
     def isatty(self) -> bool:
         return True
+
+
+ROWS = [
+    ["checkout-button-text", "on control + rules v1", "scheduled 2027-01-11 v1", "checkout"],
+    ["漢字" * 6, "off", "on 50/50", "a-team-of-a-very-long-name"],
+]
+
+
+@pytest.mark.parametrize("columns", [200, 80, 60, 30])
+def test_a_table_fits_its_terminal_and_breaks_between_words(columns: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", str(columns))
+    stream, headers = _Terminal(), ["FLAG", "DEVELOPMENT", "PRODUCTION", "OWNER"]
+    Output(stream, stream, {}).table(headers, ROWS)
+    text = re.sub("\x1b\\[[0-9]*m", "", stream.getvalue())
+    lines, words = text.splitlines(), text.split()
+    assert max(map(cell_len, lines)) <= columns
+    assert sorted("".join(words)) == sorted("".join(" ".join(row) for row in [headers, *ROWS]).replace(" ", ""))
+    if columns >= 60:
+        assert "checkout-button-text" in words
+    if columns >= 80:
+        assert {"DEVELOPMENT", "2027-01-11", "scheduled", "a-team-of-a-very-long-name"} <= set(words)
+    if columns == 200:
+        assert len(lines) == 3
 
 
 @pytest.mark.parametrize(

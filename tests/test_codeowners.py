@@ -81,7 +81,9 @@ def test_the_command_writes_it_and_check_tells_when_it_is_stale(flagctl: Run, re
     policy = '    approvals: {from: ["@ada"]}\n'
     path.write_text(path.read_text() + policy)
     assert flagctl("codeowners", "--check").returncode == 1
-    assert "+/flags/production/ @ada" in flagctl("codeowners", "-n").stdout
+    shown = flagctl("codeowners", "-n").stdout
+    assert "+++ b/.github/CODEOWNERS" in shown
+    assert "+/flags/production/ @ada" in shown
     assert not (repo / ".github").exists()
     assert flagctl("codeowners").returncode == 0
     assert "/flags/production/ @ada\n" in (repo / ".github/CODEOWNERS").read_text()

@@ -238,6 +238,27 @@ def edited(draw: st.DrawFn) -> tuple[Flag, Flag]:
     return one, msgspec.structs.replace(one, **{name: getattr(other, name) for name in names})
 
 
+SETTINGS: list[tuple[str, str, list[str]]] = [
+    ("{e: {}}", "{e: {protected: true}}", ["environments/e/protected false → true"]),
+    ("{e: {}}", "{e: {}, f: {}}", ["environments/f added"]),
+    ("{e: {}, f: {}}", "{e: {}}", ["environments/f removed"]),
+    ("{e: {owned: [overrides]}}", "{e: {owned: [schedule]}}",
+     ["environments/e/owned gained schedule, lost overrides"]),
+    ("{e: {}}", "{e: {approvals: {required: 1, when: {rollout_over: 12.5}}}}",
+     ["environments/e/approvals/required set to 1", "environments/e/approvals/not_author false → true",
+      "environments/e/approvals/when/rollout_over set to 12.5"]),
+    ("{e: {}}", "{e: {freeze: [{from: 2027-12-01, to: 2028-01-01, reason: holidays}]}}",
+     ['environments/e/freezes gained {"start": "2027-12-01T00:00:00Z", "end": "2028-01-01T00:00:00Z", '
+      '"reason": "holidays"}']),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("old", "new", "said"), SETTINGS)
+def test_settings_are_told_field_by_field_as_their_file_has_them(old: str, new: str, said: list[str]) -> None:
+    before, after = (read(f"environments: {text}\n", "flags/flagctl.yaml") for text in (old, new))
+    assert [change.words for change in diff.settings(before, after)] == said
+
+
 @slow
 @given(edited())
 def test_a_change_of_what_a_snapshot_serves_is_a_change_of_meaning(pair: tuple[Flag, Flag]) -> None:

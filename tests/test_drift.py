@@ -79,6 +79,7 @@ def test_the_command_counts_from_real_commits(
     done = flagctl("drift", "--clock", "2030-01-01")
     assert done.returncode == 1
     assert "wishlist-gallery  1 apart, 31 days" in done.stdout
+    assert done.stderr == "1 flag behind or apart, 1 the same\n"
     change("development", 25, 40, "2029-12-20")
     change("development", 40, 50, "2029-12-25")
     done = flagctl("drift", "-e", "production", "--clock", "2030-01-01", "--json")

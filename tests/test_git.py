@@ -8,6 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from conftest import Run
 
 from flagctl.errors import OutsideError, RefusedError, UsageError
 from flagctl.files.repository import read_repository
@@ -235,6 +236,23 @@ def test_a_revision_that_is_none_is_a_mistake_of_use(repo: Path) -> None:
     for revision in ("nope", "--all", "HEAD^{tree}", ""):
         with pytest.raises(UsageError, match="is no commit"):
             CommitTree(Git(repo), revision)
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["publish", "production"], ["status"], ["diff"], ["plan"], ["approvals"], ["list", "--at", "yesterday"],
+        ["blame", "wishlist-gallery", "-e", "production"], ["show", "wishlist-gallery", "--at", "HEAD"],
+        ["why", "wishlist-gallery", "-e", "production", "--user", "ada"],
+    ],
+)  # fmt: skip
+def test_before_the_first_commit_that_is_what_is_said(
+    repo: Path, git: GitRun, flagctl: Run, arguments: list[str]
+) -> None:
+    git(repo, "update-ref", "-d", "HEAD")
+    done = flagctl(*arguments)
+    assert done.returncode == 2
+    assert done.stderr.startswith("error: nothing is committed yet\nhint: git add . && git commit")
 
 
 def test_git_without_git(repo: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

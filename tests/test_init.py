@@ -151,6 +151,17 @@ def test_the_command_says_what_it_did(tmp_path: Path, flagctl: Callable[..., Any
     assert flagctl("test", cwd=tmp_path / "new" / "flags" / "prod").returncode == 0
 
 
+def test_a_publish_before_settings_are_committed_says_what_to_commit(
+    tmp_path: Path, flagctl: Callable[..., Any], git: Callable[..., str]
+) -> None:
+    assert flagctl("init", cwd=tmp_path).returncode == 0
+    git(tmp_path, "init", "-q")
+    flagctl("new", "first", "--owner", "shop", "--description", "The first.", cwd=tmp_path)
+    done = flagctl("publish", "production", cwd=tmp_path)
+    assert done.returncode == 1
+    assert "hint: what is not committed is not published: git add flags/flagctl.yaml && git commit" in done.stderr
+
+
 def test_it_may_be_a_folder_of_a_larger_repository(repo: Path, flagctl: Callable[..., Any]) -> None:
     done = flagctl("init", "services/flags-of-shop", cwd=repo)
     assert done.returncode == 0

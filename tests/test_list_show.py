@@ -239,6 +239,15 @@ def test_a_flag_that_can_not_be_read_is_listed_as_such(repo: Path, flagctl: Call
     assert "unreadable" in flagctl("show", "wishlist-edit", "--json").stdout
 
 
+@pytest.mark.parametrize("more", [[], ["--json"]])
+def test_a_flag_that_can_be_read_nowhere_is_not_shown(repo: Path, flagctl: Callable[..., Any], more: list[str]) -> None:
+    (repo / "flags" / "production" / "broken.yaml").write_text("description: [\n")
+    done = flagctl("show", "broken", *more)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert "flags/production/broken.yaml:1:" in done.stderr
+    assert "error: broken can't be shown" in done.stderr
+
+
 def test_show_puts_environments_side_by_side(repo: Path, flagctl: Callable[..., Any]) -> None:
     file = repo / "flags/development/wishlist-gallery.yaml"
     file.write_text(file.read_text().replace("rollout: 25", "rollout: 80").replace("rules:", "schedule: []\nrules:"))

@@ -132,6 +132,6 @@ def root(
 ) -> None:
     """Feature flags as YAML in Git: checked, compiled, published and evaluated in-process.
 
-    The way of a change: new, set, check, publish. Beside it: eval, log.
+    The way of a change: new, set, check, plan, promote, publish. Beside it: eval, log, rollback.
     """
     ctx.obj = Session(Output(), directory)

@@ -143,12 +143,13 @@ def _would_hold(path: str, environment: str, key: str | None) -> bool:
 
 
 def _stop_at(reading: Reading, problems: list[Problem], message: str) -> None:
-    errors = [_located(reading, problem) for problem in problems if problem.severity == "error"]
+    errors = [located(reading, problem) for problem in problems if problem.severity == "error"]
     if errors:
         raise ProblemsError(message, errors, hint="mend what stands above; flagctl check finds the rest")
 
 
-def _located(reading: Reading, problem: Problem) -> Problem:
+def located(reading: Reading, problem: Problem) -> Problem:
+    """The problem with the line and column of its pointer."""
     if problem.line or not problem.pointer:
         return problem
     from flagctl.files.locate import locate

@@ -12,7 +12,7 @@ from flagctl.model.repository import require_environment
 from flagctl.problems import did_you_mean
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Sequence
     from pathlib import Path
 
     from flagctl.files.repository import Reading
@@ -86,10 +86,14 @@ def build(project: Project, environment: str | None, audience: str = "", format:
             built.append(_flagd(document, audience, f"{title} {of} for flagd"))
             continue
         data = encode(document)
-        flags, segments = len(document["flags"]), len(document["segments"])
-        said = f"{title} {of}: {flags} flags, {segments} segments, {len(data):,} bytes"
+        counts = ", ".join(_counted(document[kind], kind) for kind in ("flags", "segments"))
+        said = f"{title} {of}: {counts}, {len(data):,} bytes"
         built.append(Built(name, audience, "snapshot.json", data, f"{said}, {digest(data)}"))
     return Build(built, note)
+
+
+def _counted(members: Collection[str], many: str) -> str:
+    return f"{len(members):,} {many.removesuffix('s') if len(members) == 1 else many}"
 
 
 def _flagd(document: dict[str, Any], audience: str, title: str) -> Built:
@@ -98,7 +102,7 @@ def _flagd(document: dict[str, Any], audience: str, title: str) -> Built:
 
     made = definition(document)
     data = encode(made.document)
-    said = f"{title}: {len(made.document['flags'])} flags, {len(data):,} bytes, {digest(data)}"
+    said = f"{title}: {_counted(made.document['flags'], 'flags')}, {len(data):,} bytes, {digest(data)}"
     left_out = sorted({unsaid.flag for unsaid in made.unsaid})
     notes = []
     if left_out:

@@ -41,17 +41,27 @@ def complete_key(ctx: typer.Context, incomplete: str) -> list[str]:
     return sorted(key for key in found if key.startswith(incomplete))
 
 
-Key = Annotated[str, typer.Argument(help="The flag's key.", autocompletion=complete_key)]
+Key = Annotated[str, typer.Argument(metavar="KEY", help="The flag's key.", autocompletion=complete_key)]
 EnvironmentOption = Annotated[
-    str, typer.Option("--environment", "-e", help="The environment.", autocompletion=complete_environment)
+    str,
+    typer.Option("--environment", "-e", metavar="ENV", help="The environment.", autocompletion=complete_environment),
 ]
 AnyEnvironment = Annotated[
     str | None,
-    typer.Option("--environment", "-e", help="Only this environment.", autocompletion=complete_environment),
+    typer.Option(
+        "--environment", "-e", metavar="ENV", help="Only this environment.", autocompletion=complete_environment
+    ),
 ]
+TheseEnvironments = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--environment", "-e", metavar="ENV", help="Only this one; repeatable. Default: all.",
+        autocompletion=complete_environment,
+    ),
+]  # fmt: skip
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
 DryRun = Annotated[bool, typer.Option("--dry-run", "-n", help="Show what would change; write nothing.")]
-Reason = Annotated[str | None, typer.Option("--reason", "-r", help="Why, for the commit and the log.")]
+Reason = Annotated[str | None, typer.Option("--reason", "-r", metavar="TEXT", help="Why, for the commit and the log.")]
 Direct = Annotated[bool, typer.Option("--direct", help="Commit right here, also in a protected environment.")]
 OverrideFreeze = Annotated[
     str | None, typer.Option("--override-freeze", metavar="REASON", help="Do it although the environment is frozen.")
@@ -59,16 +69,17 @@ OverrideFreeze = Annotated[
 NoCommit = Annotated[bool, typer.Option("--no-commit", help="Write the file, leave the commit to me.")]
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask for confirmation.")]
 Clock = Annotated[
-    str | None,
-    typer.Option(
-        "--clock", metavar="TIME", help="Answer as at this time (RFC 3339), not as of now; with --at, not as of then."
-    ),
+    str | None, typer.Option("--clock", metavar="TIME", help="Answer as at this time (RFC 3339), not as of now.")
 ]
 At = Annotated[
     str | None,
-    typer.Option("--at", metavar="REV|DATE", help="As it was then: HEAD~3, a tag, 2026-11-01, '3 days ago', @v7."),
+    typer.Option(
+        "--at",
+        metavar="REV|DATE",
+        help="As it was then, by the clock of then: HEAD~3, a tag, 2026-11-01, '3 days ago', @v7.",
+    ),
 ]
-User = Annotated[str | None, typer.Option("--user", "-u", help="The targeting key of whoever asks.")]
+User = Annotated[str | None, typer.Option("--user", "-u", metavar="USER", help="The targeting key of whoever asks.")]
 Attributes = Annotated[
     list[str] | None,
     typer.Option("--attribute", "-a", metavar="NAME=VALUE", help="Typed by attributes.yaml; NAME:=JSON as it is."),

@@ -59,6 +59,18 @@ def _writing() -> Iterator[None]:
         raise OutsideError(f"can't write the output: {error.strerror}") from error
 
 
+def _fitted(widths: list[int], words: list[int], room: int) -> list[int]:
+    """Column widths for `room`: lines break between words; only where that is too little are cells cut.
+
+    The first column last of all: a key that is cut in two can neither be read nor copied.
+    """
+    widths = widths.copy()
+    for least in (words, [words[0], *(min(word, 8) for word in words[1:])], [1] * len(words)):
+        while sum(widths) > room and (wide := [i for i, width in enumerate(widths) if width > least[i]]):
+            widths[max(wide, key=widths.__getitem__)] -= 1
+    return widths
+
+
 class Output:
     """The two streams. Colour never carries meaning alone; a pipe never changes the format."""
 
@@ -112,7 +124,7 @@ class Output:
         """What went wrong and what to do next, on stderr."""
         self._labelled("error", "red bold", text, hint)
 
-    def table(self, headers: Sequence[str], rows: Iterable[Sequence[str]], *, title: str = "") -> None:
+    def table(self, headers: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
         """A table on stdout: drawn by rich on a terminal, columns aligned by spaces elsewhere."""
         if not self.stdout.isatty():
             grid = [list(map(clean, headers)), *(list(map(clean, row)) for row in rows)]
@@ -121,17 +133,21 @@ class Output:
                 line = "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True))
                 self._write(self.stdout, line.rstrip() + "\n")
             return
-        from rich import box
+        from rich.cells import cell_len
         from rich.console import Console
         from rich.table import Table
         from rich.text import Text
 
-        table = Table(title=title or None, box=box.SIMPLE_HEAD, pad_edge=False, header_style="bold")
-        for header in headers:
-            table.add_column(clean(header), overflow="fold")
-        for cells in rows:
-            table.add_row(*(Text(clean(cell)) for cell in cells))
-        Console(file=self.stdout, no_color=not self._colour_out).print(table)
+        columns = [[clean(cell) for cell in column] for column in zip(headers, *rows, strict=True)]
+        console = Console(file=self.stdout, no_color=not self._colour_out)
+        wanted = [max(map(cell_len, column)) for column in columns]
+        words = [max(cell_len(word) for cell in column for word in cell.split(" ")) for column in columns]
+        table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
+        for column, width in zip(columns, _fitted(wanted, words, console.width - 2 * len(columns) + 2), strict=True):
+            table.add_column(column[0], overflow="fold", width=width)
+        for cells in zip(*(column[1:] for column in columns), strict=True):
+            table.add_row(*map(Text, cells))
+        console.print(table)
 
     @contextmanager
     def progress(self, what: str) -> Iterator[Callable[[int, int], None]]:

@@ -59,7 +59,8 @@ def _usual(git: Git) -> str:
     for name in _USUAL:
         if not git.run("rev-parse", "--verify", "--quiet", f"{name}^{{commit}}")[0]:
             return git.read("rev-parse", "--abbrev-ref", name).strip() if name == "origin/HEAD" else name
-    raise UsageError("no origin/main and no main to compare with", hint="flagctl plan --base REVISION")
+    git.require_commit()
+    raise UsageError("no origin/main and no main to compare with", hint="--base REVISION names what to compare with")
 
 
 def plan(

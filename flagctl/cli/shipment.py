@@ -254,10 +254,10 @@ def load(
         settings = reading.repository.settings
         # Problems are found while the tree is open: their lines are looked up in the commit's files.
         problems = check(reading, now, placed=False)
-    _stop_at(errors_of(problems), tree.commit)
+    _stop_at(errors_of(problems), git, tree.commit)
     stores = stores_of(project, settings, list(dict.fromkeys(names)), target)
     # Mistakes in other environments are not in the way of these.
-    _stop_at(errors_of(problems, stores), tree.commit)
+    _stop_at(errors_of(problems, stores), git, tree.commit)
     sign = signer(settings)
     commit_time = times.text(int(git.read("show", "--no-patch", "--format=%ct", tree.commit)))
     numbers = of_commit(project, git, tree.commit)
@@ -320,12 +320,16 @@ def _opened(project: Project, targets: Iterable[Target]) -> list[Store]:
     return [open_store(place.url, project.root, place.options) for place in targets]
 
 
-def _stop_at(errors: list[Problem], commit: str) -> None:
+def _stop_at(errors: list[Problem], git: Git, commit: str) -> None:
     if errors:
+        hint = "flagctl check shows them all; mend and commit, or publish an earlier commit with --rev"
+        mended = {problem.file for problem in errors}.intersection(_uncommitted(git, []))
+        if mended and git.resolve("HEAD") == commit:
+            hint = f"what is not committed is not published: git add {' '.join(sorted(mended))} && git commit"
         raise ProblemsError(
             f"commit {commit[:12]} has {len(errors)} error{'s' * (len(errors) > 1)}; nothing was published",
             errors,
-            hint="flagctl check shows them all; mend and commit, or publish an earlier commit with --rev",
+            hint=hint,
         )
 
 

@@ -67,7 +67,9 @@ def _files(repository: Repository, key: str, environments: Collection[str]) -> d
     if not found:
         known = {other for files in held.values() for other in files}
         where = f" in {', '.join(environments)}" if len(environments) < len(repository.environments) else ""
-        raise UsageError(f'no flag "{key}"{where}', hint=did_you_mean(key, known) or "flagctl list")
+        raise UsageError(
+            f'no flag "{key}"{where}', hint=did_you_mean(key, known) or "flagctl list shows the flags there are"
+        )
     return found
 
 

@@ -183,8 +183,14 @@ class Git:
         """The commit that a revision names; raises UsageError."""
         status, out, _ = self.look("rev-parse", "--verify", "--quiet", "--end-of-options", f"{revision}^{{commit}}")
         if status:
+            self.require_commit()
             raise UsageError(f'"{revision}" is no commit, branch or tag', hint="git log --oneline shows commits")
         return out.strip()
+
+    def require_commit(self) -> None:
+        """Raises UsageError before the first commit."""
+        if self.head() is None:
+            raise UsageError("nothing is committed yet", hint='git add . && git commit --message "Start"')
 
     def is_ancestor(self, older: str, newer: str) -> bool | None:
         """Whether `newer` has `older` in its history, both being the same included; None when one is unknown."""

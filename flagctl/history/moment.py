@@ -71,7 +71,7 @@ def at(git: Git, text: str, now: float) -> At:
         return _revision(git, text)
     status, found, _ = git.look("rev-list", "--max-count=1", "--first-parent", f"--before=@{int(time // 1)}", "HEAD")
     if status:
-        raise UsageError("nothing is committed yet", hint="git commit")
+        git.require_commit()
     if not found:
         if git.shallow:
             raise RefusedError(
@@ -85,6 +85,7 @@ def at(git: Git, text: str, now: float) -> At:
 def _revision(git: Git, text: str) -> At:
     status, out, _ = git.look("log", "-1", "--format=%H %ct", "--no-show-signature", "--end-of-options", text, "--")
     if status or not out:
+        git.require_commit()
         raise UsageError(f'"{text}" is neither a revision nor a date', hint=_HINT)
     commit, _, time = out.strip().rpartition("\n")[2].partition(" ")
     return At(commit, float(time))

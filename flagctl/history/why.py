@@ -185,6 +185,7 @@ def why(git: Git, environment: str, key: str, context: Mapping[str, Any], since:
 
     A commit counts from its committer's time on. Raises UsageError when there was no such flag in all that time.
     """
+    git.require_commit()
     head = _at(git, until)
     if not head:
         raise UsageError(f"no commit is as old as {times.text(until)}", hint="flagctl log shows commits")

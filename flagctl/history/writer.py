@@ -127,11 +127,17 @@ def _journal_beside(root: Path) -> bool:
 
 @contextlib.contextmanager
 def alone(git: Git, *, recover: bool = True) -> Iterator[Writer]:
-    """Nobody else writes in this work tree through flagctl; raises RefusedError when somebody does for too long."""
+    """Nobody else writes in this work tree through flagctl; raises RefusedError when somebody does for too long.
+
+    Raises OutsideError where nothing can be written at all.
+    """
     writer = Writer(git)
-    writer.folder.mkdir(exist_ok=True)
     path = writer.folder / "lock"
-    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
+    try:
+        writer.folder.mkdir(exist_ok=True)
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
+    except OSError as error:
+        raise OutsideError(f"{path} can't be written: {error.strerror}", hint="nothing was changed") from error
     try:
         _lock(descriptor, path)
         if recover:

@@ -84,7 +84,9 @@ def one(repository: Repository, key: str, environment: str, now: float) -> Line:
     if not any(_holds(of, key) for of in held):
         known = {name for of in held for name in (*of.flags, *of.flag_files)}
         where = f" in {environment}" if environment else ""
-        raise UsageError(f'no flag "{key}"{where}', hint=did_you_mean(key, known) or "flagctl list")
+        raise UsageError(
+            f'no flag "{key}"{where}', hint=did_you_mean(key, known) or "flagctl list shows the flags there are"
+        )
     line = _line(repository, key, now)
     return msgspec.structs.replace(
         line,

@@ -87,19 +87,40 @@ def attributes(old: Mapping[str, Attribute], new: Mapping[str, Attribute]) -> Ch
 
 def settings(old: Settings | None, new: Settings | None) -> Changes:
     """The same of `flagctl.yaml`; only how people are bucketed is meaning."""
-    before, after = (None if of is None else msgspec.to_builtins(of) for of in (old, new))
+    before, after = (None if of is None else _said(msgspec.to_builtins(of)) for of in (old, new))
     if old is None and new is not None:
         said = f"created: {', '.join(new.environments)}; bucketing {new.bucketing}"
         return (Change(path="", old=None, new=after, words=said),)
     return tuple(_nested("", before or {}, after or {}))
 
 
+def _said(of: Any, field: str = "") -> Any:
+    """Settings without what they leave open, times and percentages as their file has them."""
+    if isinstance(of, dict):
+        parts = {name: _said(part, name) for name, part in of.items()}
+        return {name: part for name, part in parts.items() if part not in (None, "", [], {}) and part is not False}
+    if isinstance(of, list | tuple):
+        return [_said(part) for part in of]
+    if field in ("start", "end", "since", "until") and of is not None:
+        return times.text(of)
+    return plain.percentage(of) if field == "rollout_over" and of is not None else of
+
+
 def _nested(path: str, old: Any, new: Any) -> Iterable[Change]:
-    if isinstance(old, dict) and isinstance(new, dict):
-        for name in dict.fromkeys((*old, *new)):
-            yield from _nested(f"{path}/{name}".lstrip("/"), old.get(name), new.get(name))
-        return
-    yield from moved(path, path, old, new, meaning=path == "bucketing")
+    some = new if old is None else old
+    if isinstance(some, dict):
+        if "name" in some and (old is None or new is None):
+            said = f"{path} {'added' if old is None else 'removed'}"
+            yield Change(path=path, old=old, new=new, words=said, meaning=False)
+        for name in dict.fromkeys((*(old or ()), *(new or ()))):
+            if name != "name":
+                yield from _nested(f"{path}/{name}".lstrip("/"), (old or {}).get(name), (new or {}).get(name))
+    elif isinstance(some, list):
+        yield from members(path, path, old or [], new or [], meaning=False)
+    elif isinstance(some, bool):
+        yield from moved(path, path, bool(old), bool(new), meaning=False)
+    else:
+        yield from moved(path, path, old, new, meaning=path == "bucketing")
 
 
 def means(changes: Iterable[Change]) -> bool:

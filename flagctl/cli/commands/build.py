@@ -42,7 +42,7 @@ def command(
     Examples:
       flagctl build production > snapshot.json
       flagctl build production --format flagd > flagd.json
-      flagctl build --all --audience web -o out
+      flagctl build --all --audience app -o out
     """
     from flagctl.cli import building
 

@@ -23,6 +23,7 @@ def command(
       flagctl codeowners
       flagctl codeowners --check
     """
+    from flagctl.cli.keyring import repository_folder
     from flagctl.files.write import write
     from flagctl.history.change import diff
     from flagctl.history.git import Git
@@ -33,11 +34,12 @@ def command(
     if now == wanted:
         out.say(f"{file} is up to date")
         return Exit.DONE
-    out.data(diff({file.name: now or None}, {file.name: wanted}), end="")
+    path = file.relative_to(repository_folder(project)).as_posix()
+    out.data(diff({path: now or None}, {path: wanted}), end="")
     if check:
-        out.say(f"{file} is stale; flagctl codeowners writes it anew")
+        out.say(f"{path} is stale; flagctl codeowners writes it anew")
         return Exit.NO
     if not dry_run:
         write(file, wanted.encode())
-        out.say(f"{file} written")
+        out.say(f"{path} written")
     return Exit.DONE

@@ -14,7 +14,9 @@ class Shell(StrEnum):
     FISH = "fish"
 
 
-def command(ctx: typer.Context, shell: Annotated[Shell, typer.Argument(help="Your shell.")]) -> None:
+def command(
+    ctx: typer.Context, shell: Annotated[Shell, typer.Argument(metavar="SHELL", help="bash, zsh or fish.")]
+) -> None:
     """Print a script that completes commands, environments and keys.
 
     \b

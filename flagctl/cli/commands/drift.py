@@ -39,5 +39,6 @@ def command(ctx: typer.Context, environment: AnyEnvironment = None, as_json: Jso
             for key, lags in found.flags.items()
         ]
         session.out.table(heads, cells)
-    session.out.say(f"{len(found.flags)} flags lag or stand apart, {found.steady} do not")
+    flags = f"{len(found.flags)} flag{'s' * (len(found.flags) != 1)}"
+    session.out.say(f"{flags} behind or apart, {found.steady} the same")
     return Exit.NO if found.flags else Exit.DONE

@@ -12,7 +12,9 @@ from flagctl.errors import UsageError
 def command(
     ctx: typer.Context,
     environment: EnvironmentOption,
-    key: Annotated[str | None, typer.Argument(help="The flag's key.", autocompletion=complete_key)] = None,
+    key: Annotated[
+        str | None, typer.Argument(metavar="KEY", help="The flag's key.", autocompletion=complete_key)
+    ] = None,
     user: User = None,
     attributes: Attributes = None,
     source: ContextFile = None,
@@ -35,7 +37,9 @@ def command(
     columns: Annotated[
         str | None, typer.Option(metavar="A,B,...", help="Only these columns of --batch and its answers.")
     ] = None,
-    prefix: Annotated[str, typer.Option(help="Before variant, value, reason and rule, the columns --batch adds.")] = "",
+    prefix: Annotated[
+        str, typer.Option(metavar="TEXT", help="Before variant, value, reason and rule, the columns --batch adds.")
+    ] = "",
     as_json: Json = False,
 ) -> Exit:
     """Answer as a service would, and explain why.

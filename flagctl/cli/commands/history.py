@@ -15,7 +15,9 @@ class _Format(StrEnum):
 
 def export(
     ctx: typer.Context,
-    format: Annotated[_Format, typer.Option("--format", help="A document a line, or a row for each changed field.")],
+    format: Annotated[
+        _Format, typer.Option("--format", help="A document a line, or a row for each changed field.")
+    ] = _Format.JSONL,
     environment: AnyEnvironment = None,
     since: Annotated[str | None, typer.Option(metavar="TIME", help="From then: a date, '3 days ago'.")] = None,
     until: Annotated[str | None, typer.Option(metavar="TIME", help="Until then.")] = None,

@@ -64,9 +64,9 @@ def command(
         if graph.set_up(Git(root)):
             out.data("created .git/objects/info/commit-graph, by which the log of a flag is found")
     else:
-        out.say(f"hint: Git is the database; `git init {root}` makes a repository of it")
+        out.say(f"hint: Git is the database; `git init {root}` and `flagctl init` once more make a repository of it")
     if github:
         out.say("what GitHub has to be told, once: docs/github.md of flagctl" if uses else hosting.UNKNOWN)
     out.say(
-        "next: flagctl check, flagctl test, flagctl new my-first-flag" if any(f.created for f in made) else "complete"
+        "next: flagctl check, flagctl test, git add --all, git commit" if any(f.created for f in made) else "complete"
     )

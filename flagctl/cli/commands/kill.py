@@ -12,7 +12,7 @@ def command(
     key: Key,
     *,
     environment: EnvironmentOption,
-    reason: Annotated[str, typer.Option("--reason", "-r", help="Why; it is kept for ever.")],
+    reason: Annotated[str, typer.Option("--reason", "-r", metavar="TEXT", help="Why; it is kept for ever.")],
     ttl: Annotated[str, typer.Option(metavar="MINUTES", help="How long; also 90m or 4h.")] = "60",
     yes: Yes = False,
     as_json: Json = False,

@@ -4,20 +4,15 @@ from typing import Annotated
 
 import typer
 
-from flagctl.cli.options import Direct, DryRun, Json, NoCommit, OverrideFreeze, Reason, complete_environment
+from flagctl.cli.options import Direct, DryRun, Json, NoCommit, OverrideFreeze, Reason, TheseEnvironments
 
 
 def command(
     ctx: typer.Context,
-    key: Annotated[str, typer.Argument(help="The new flag's key.")],
+    key: Annotated[str, typer.Argument(metavar="KEY", help="The new flag's key.")],
     description: Annotated[str | None, typer.Option("-d", "--description", metavar="TEXT", help="Its use.")] = None,
     owner: Annotated[str | None, typer.Option(metavar="TEAM", help="Who answers for it; or 'TEAM <EMAIL>'.")] = None,
-    environments: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--environment", "-e", help="Only here; repeatable. Default: all.", autocompletion=complete_environment
-        ),
-    ] = None,
+    environments: TheseEnvironments = None,
     kind: Annotated[str, typer.Option(metavar="KIND", help="release, experiment, ops, permission, permanent.")] = "",
     type_: Annotated[str, typer.Option("--type", metavar="TYPE", help="boolean, string, integer, number, object.")] = (
         "boolean"

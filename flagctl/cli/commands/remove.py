@@ -1,21 +1,14 @@
 """`flagctl remove`."""
 
-from typing import Annotated
-
 import typer
 
-from flagctl.cli.options import Direct, DryRun, Json, Key, NoCommit, OverrideFreeze, Reason, Yes, complete_environment
+from flagctl.cli.options import Direct, DryRun, Json, Key, NoCommit, OverrideFreeze, Reason, TheseEnvironments, Yes
 
 
 def command(
     ctx: typer.Context,
     key: Key,
-    environments: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--environment", "-e", help="Only there; repeatable. Default: all.", autocompletion=complete_environment
-        ),
-    ] = None,
+    environments: TheseEnvironments = None,
     yes: Yes = False,
     reason: Reason = None,
     override_freeze: OverrideFreeze = None,

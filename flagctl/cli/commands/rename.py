@@ -10,7 +10,7 @@ from flagctl.cli.options import Direct, DryRun, Json, Key, NoCommit, OverrideFre
 def command(
     ctx: typer.Context,
     key: Key,
-    new: Annotated[str, typer.Argument(help="The key it gets.")],
+    new: Annotated[str, typer.Argument(metavar="NEW", help="The key it gets.")],
     reason: Reason = None,
     override_freeze: OverrideFreeze = None,
     no_commit: NoCommit = False,

@@ -7,7 +7,9 @@ import typer
 
 def command(
     ctx: typer.Context,
-    name: Annotated[str | None, typer.Argument(help="Which; without it, their names are listed.")] = None,
+    name: Annotated[
+        str | None, typer.Argument(metavar="NAME", help="Which; without it, their names are listed.")
+    ] = None,
 ) -> None:
     """Print the JSON Schema of a kind of file.
 

@@ -42,7 +42,7 @@ def command(
     \b
     Examples:
       flagctl set wishlist-gallery -e production --rollout 25 --reason "first quarter"
-      flagctl set wishlist-gallery -e staging rules/eu-beta/rollout=50 tags/-=web --unset expires_at
+      flagctl set wishlist-gallery -e staging rules/beta/rollout=50 tags/-=web --unset expires_at
     """
     from flagctl.cli.editing import flag_file
     from flagctl.cli.formats.changes import show

@@ -11,11 +11,13 @@ def command(
     ctx: typer.Context,
     key: Key,
     environment: EnvironmentOption,
-    users: Annotated[int, typer.Option(min=1, max=10_000_000, help="How many synthetic people ask.")] = 10_000,
+    users: Annotated[
+        int, typer.Option(min=1, max=10_000_000, metavar="N", help="How many synthetic people ask.")
+    ] = 10_000,
     attributes: Attributes = None,
     source: ContextFile = None,
     clock: Clock = None,
-    seed: Annotated[int, typer.Option(min=0, max=1_000_000, help="Other people for another number.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, max=1_000_000, metavar="N", help="Other people for another number.")] = 0,
     plot: Annotated[str | None, typer.Option(metavar="FILE", help="Draw the split into a .svg or .png file.")] = None,
     as_json: Json = False,
 ) -> None:

@@ -43,9 +43,7 @@ def show(out: Output, changed: Changed, *, what: str, dry_run: bool, as_json: bo
     else:
         out.say(f"committed {changed.commit[:10]}")
     if changed.unreviewed:
-        out.say(
-            "the environment is protected; there is no remote where others could review it, so it is committed here"
-        )
+        out.say("committed here although protected: there is no remote where others could review it")
     if changed.detached:
         out.warn("HEAD is on no branch, so the commit is on none", f"git branch NAME {(changed.commit or '')[:10]}")
 
