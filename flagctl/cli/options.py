@@ -42,6 +42,7 @@ def complete_key(ctx: typer.Context, incomplete: str) -> list[str]:
 
 
 Key = Annotated[str, typer.Argument(metavar="KEY", help="The flag's key.", autocompletion=complete_key)]
+AnyKey = Annotated[str, typer.Argument(metavar="[KEY]", help="Only this flag.", autocompletion=complete_key)]
 EnvironmentOption = Annotated[
     str,
     typer.Option("--environment", "-e", metavar="ENV", help="The environment.", autocompletion=complete_environment),

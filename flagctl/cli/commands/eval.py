@@ -5,16 +5,14 @@ from typing import Annotated
 import typer
 
 from flagctl.cli.exits import Exit
-from flagctl.cli.options import At, Attributes, Clock, ContextFile, EnvironmentOption, Json, User, complete_key
+from flagctl.cli.options import AnyKey, At, Attributes, Clock, ContextFile, EnvironmentOption, Json, User
 from flagctl.errors import UsageError
 
 
 def command(
     ctx: typer.Context,
     environment: EnvironmentOption,
-    key: Annotated[
-        str | None, typer.Argument(metavar="KEY", help="The flag's key.", autocompletion=complete_key)
-    ] = None,
+    key: AnyKey = "",
     user: User = None,
     attributes: Attributes = None,
     source: ContextFile = None,
@@ -37,9 +35,7 @@ def command(
     columns: Annotated[
         str | None, typer.Option(metavar="A,B,...", help="Only these columns of --batch and its answers.")
     ] = None,
-    prefix: Annotated[
-        str, typer.Option(metavar="TEXT", help="Before variant, value, reason and rule, the columns --batch adds.")
-    ] = "",
+    prefix: Annotated[str, typer.Option(metavar="TEXT", help="Before the names of the columns --batch adds.")] = "",
     as_json: Json = False,
 ) -> Exit:
     """Answer as a service would, and explain why.
@@ -56,9 +52,9 @@ def command(
     from flagctl.cli.formats import answers
 
     session = ctx.obj
-    if (key is None) is not everything:
+    if bool(key) is everything:
         raise UsageError("name one flag, or say --all", hint="flagctl eval KEY -e ENV, or flagctl eval --all -e ENV")
-    project, now = session.then(at, clock, key=key or "", environment=environment, only=True)
+    project, now = session.then(at, clock, key=key, environment=environment, only=True)
     question = asking.Question(
         context=None if source is None else asking.read_text(source),
         attributes=attributes or [],
@@ -69,10 +65,10 @@ def command(
     )
     wanted = batching.wanted(batch, output, user_column, columns, prefix)
     if wanted is not None:
-        done = batching.batch(project, environment, key, question, wanted)
+        done = batching.batch(project, environment, key or None, question, wanted)
         answers.batch(session.out, done, as_json=as_json)
         return Exit.DONE
-    asked = asking.ask(project, environment, key, question, versioned=explain or as_json)
+    asked = asking.ask(project, environment, key or None, question, versioned=explain or as_json)
     for warning, hint in asked.warnings:
         session.out.warn(warning, hint)
     if as_json:
@@ -80,5 +76,5 @@ def command(
     elif everything:
         answers.every(session.out, asked)
     else:
-        answers.one(session.out, asked.answers[0], asked.versions.text(environment, key or ""))
+        answers.one(session.out, asked.answers[0], asked.versions.text(environment, key))
     return Exit.NO if asked.failed else Exit.DONE

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from flagctl.cli.exits import Exit
-from flagctl.cli.options import AnyEnvironment, Json, complete_key
+from flagctl.cli.options import AnyEnvironment, AnyKey, Json
 
 Text = Annotated[str, typer.Option(metavar="TEXT")]
 
@@ -20,7 +20,7 @@ class _Format(StrEnum):
 
 def command(
     ctx: typer.Context,
-    key: Annotated[str, typer.Argument(metavar="[KEY]", help="This flag.", autocompletion=complete_key)] = "",
+    key: AnyKey = "",
     environment: AnyEnvironment = None,
     since: Annotated[str | None, typer.Option(metavar="TIME", help="From then: a date, '3 days ago'.")] = None,
     until: Annotated[str | None, typer.Option(metavar="TIME", help="Until then.")] = None,

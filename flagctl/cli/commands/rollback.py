@@ -6,6 +6,7 @@ import typer
 
 from flagctl.cli.options import (
     AnyEnvironment,
+    AnyKey,
     Direct,
     DryRun,
     Json,
@@ -13,14 +14,13 @@ from flagctl.cli.options import (
     OverrideFreeze,
     Reason,
     Yes,
-    complete_key,
 )
 from flagctl.errors import ProblemsError
 
 
 def command(
     ctx: typer.Context,
-    key: Annotated[str, typer.Argument(metavar="[KEY]", help="Only this flag.", autocompletion=complete_key)] = "",
+    key: AnyKey = "",
     environment: AnyEnvironment = None,
     to: Annotated[str, typer.Option(metavar="VERSION|REV|DATE", help="Which state; see above.")] = "",
     undo: Annotated[str, typer.Option(metavar="COMMIT", help="Take back this commit, keep later ones.")] = "",
