@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from flagctl.problems import Problem
     from flagctl.project import Progress, Project
     from flagctl.publish.draft import Draft, Sign
+    from flagctl.publish.flagd import FlagdMaker
     from flagctl.publish.receipt import Receipt
     from flagctl.stores.base import Store
 
@@ -29,7 +30,8 @@ class Shipment(msgspec.Struct, frozen=True):
     """Documents with the stores they go to, and what stays at home.
 
     places: all that settings name, by environment. left_out: paths whose changes nobody committed. unsaid: flags, with
-    their environment, that flagd can't say. frozen: the freezes of environments that are in one.
+    their environment, that flagd can't say. frozen: the freezes of environments that are in one. flagd: what makes each
+    environment's flagd definition.
     """
 
     parcels: list[tuple[Draft, Store]]
@@ -39,6 +41,7 @@ class Shipment(msgspec.Struct, frozen=True):
     is_ancestor: Callable[[str, str], bool | None]
     progress: Progress
     frozen: dict[str, list[str]]
+    flagd: dict[str, FlagdMaker]
 
     def send(
         self,
@@ -100,6 +103,7 @@ def receipts_of(
     target: str | None,
     *,
     signer: Callable[[Settings], Sign | None],
+    say: Callable[[str], None],
     warn: Callable[[str, str], None],
     now: float,
     canary: str | None,
@@ -136,9 +140,7 @@ def receipts_of(
         warn(f"changed but not committed, so not published: {', '.join(shipment.left_out)}", "git commit, then again")
     if shipment.unsaid:
         warn(f"not in flagd.json, for flagd can't say them: {', '.join(shipment.unsaid)}", "flagctl check says why")
-    try_out(
-        project, [draft.document for draft in dict.fromkeys(draft for draft, _ in shipment.parcels)], self_test, warn
-    )
+    try_out(project, shipment, self_test, say=say, warn=warn)
     frozen = [said for name in shipment.frozen for said in shipment.frozen[name]]
     if override_freeze or options["dry_run"]:
         _tell_frozen(frozen, override_freeze, warn, dry_run=options["dry_run"])
@@ -156,31 +158,39 @@ def _tell_frozen(said: list[str], override: str | None, warn: Callable[[str, str
 
 
 def try_out(
-    project: Project, documents: list[dict[str, Any]], wanted: bool | None, warn: Callable[[str, str], None]
+    project: Project,
+    shipment: Shipment,
+    wanted: bool | None,
+    *,
+    say: Callable[[str], None],
+    warn: Callable[[str, str], None],
 ) -> None:
     """Have flagd's engine answer from these snapshots' flagd definitions. Raises RefusedError where it differs from us.
 
     wanted: None for protected environments only, and only if the engine is installed.
     """
+    from flagctl.files.cache import place
     from flagctl.publish import selftest
 
+    documents = {draft.environment: draft.document for draft, _ in shipment.parcels}
     if wanted is None:
-        documents = [document for document in documents if document["protected"]]
+        documents = {name: document for name, document in documents.items() if document["protected"]}
     if wanted is False or not documents:
         return
     if not selftest.installed():
-        names = ", ".join(document["environment"] for document in documents)
         hint = "pip install openfeature-flagd-core"
         if wanted:
             raise UsageError("--self-test asks flagd's engine, which is not installed", hint=hint)
-        warn(f"the flagd definition of {names} is published without a self-test: {hint}", "")
+        warn(f"the flagd definition of {', '.join(documents)} is published without a self-test: {hint}", "")
         return
-    from flagctl.compile.flagd import definition
-
-    for document in documents:
-        made = definition(document).document
-        with project.progress(f"trying out {document['environment']} in flagd") as report:
-            selftest.try_out(document, made, seed=int(document["commit"][:8], 16), clock=time.time, report=report)
+    for name, document in documents.items():
+        with project.progress(f"trying out {name} in flagd") as report:
+            tried = selftest.try_out(
+                document, shipment.flagd[name], place(project.root, f".{name}.selftest"),
+                seed=int(document["commit"][:8], 16), clock=time.time, report=report,
+            )  # fmt: skip
+        rest = ", the rest passed before" if tried.asked < tried.flags else ""
+        say(f"flagd answers as flagctl in {name}: {tried.asked} of {tried.flags} flags asked{rest}")
 
 
 def settle_canary(
@@ -246,6 +256,7 @@ def load(
     from flagctl.history.travel import CommitTree
     from flagctl.model import times
     from flagctl.publish.draft import Draft, makers
+    from flagctl.publish.flagd import FlagdMaker
 
     _require_names(names, everything)
     git = Git(project.root)
@@ -262,6 +273,7 @@ def load(
     commit_time = times.text(int(git.read("show", "--no-patch", "--format=%ct", tree.commit)))
     numbers = of_commit(project, git, tree.commit)
     parcels = []
+    flagd: dict[str, FlagdMaker] = {}
     with project.progress("compiling") as report:
         for done, (name, places) in enumerate(stores.items()):
             report(done, len(stores))
@@ -273,15 +285,15 @@ def load(
                 commit_time=commit_time,
                 versions={key: number for (where, key), number in numbers.items() if where == name},
             )
-            memory = place(project.root, f".{name}.flagd")
-            draft = Draft(document, sign=sign, beside=makers(settings, sign, memory))
+            flagd[name] = FlagdMaker(place(project.root, f".{name}.flagd"))
+            draft = Draft(document, sign=sign, beside=makers(settings, sign, flagd[name]))
             if any(store.url.startswith("redis") for store in places):
                 draft.prepare()
             parcels += [(draft, store) for store in places]
     left_out = _uncommitted(git, list(stores)) if git.resolve("HEAD") == tree.commit else []
     named = {name: _opened(project, settings.environments[name].targets) for name in stores} if target else stores
-    frozen = _frozen(git, project, settings, tree.commit, stores, now)
-    return Shipment(parcels, named, left_out, _unsaid(problems, stores), git.is_ancestor, project.progress, frozen)
+    frozen, unsaid = _frozen(git, project, settings, tree.commit, stores, now), _unsaid(problems, stores)
+    return Shipment(parcels, named, left_out, unsaid, git.is_ancestor, project.progress, frozen, flagd)
 
 
 def _frozen(

@@ -14,8 +14,6 @@ from flagctl.publish.flagd import FlagdMaker
 from flagctl.stores.packing import pack_ahead
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from flagctl.model.repository import Audience, Settings
 
 Maker = Callable[[dict[str, Any]], bytes]
@@ -95,10 +93,10 @@ def audience_key(name: str) -> str:
     return f"{name}/snapshot.json"
 
 
-def makers(settings: Settings, sign: Sign | None, memory: Path | None = None) -> dict[str, Maker]:
+def makers(settings: Settings, sign: Sign | None, flagd: Maker | None = None) -> dict[str, Maker]:
     """What stands beside a snapshot: the parts for audiences, under the version of the whole, each signed itself.
 
-    memory: where compiled flags of the flagd definition are kept for the next publish, None for nowhere.
+    flagd: makes the flagd definition; None for one without a memory.
     """
 
     def maker(audience: Audience) -> Maker:
@@ -108,6 +106,6 @@ def makers(settings: Settings, sign: Sign | None, memory: Path | None = None) ->
         return make
 
     return {
-        FLAGD: FlagdMaker(memory),
+        FLAGD: flagd or FlagdMaker(),
         **{audience_key(audience.name): maker(audience) for audience in settings.audiences.values()},
     }

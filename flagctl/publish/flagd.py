@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import gc
 import hashlib
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -40,26 +40,47 @@ class FlagdMaker:
         self._path = path
         self._flags: Any = None
         self._made = b""
+        self._sources: dict[str, bytes] | None = None
 
     def __call__(self, document: dict[str, Any]) -> bytes:
         """The bytes."""
+        self._make(document)
+        return around(document, self._made)
+
+    def sources(self, document: dict[str, Any]) -> dict[str, bytes]:
+        """For each flag a digest of all that its part is made from; empty where something can't be spelled for it."""
+        self._make(document)
+        if self._sources is None:
+            self._sources = _keys(document) or {}
+        return self._sources
+
+    def parts(self, document: dict[str, Any]) -> dict[str, msgspec.Raw]:
+        """The canonical bytes of each flag that flagd can say."""
+        self._make(document)
+        return msgspec.json.decode(self._made, type=dict[str, msgspec.Raw])
+
+    def _make(self, document: dict[str, Any]) -> None:
         if self._flags is not document["flags"]:
-            with _collector_off():
-                self._made = _compiled(document, self._path)
+            with collector_off():
+                self._sources = None if self._path is None else _keys(document)
+                self._made = _compiled(document, self._path, self._sources)
             self._flags = document["flags"]
-        rest = definition({**document, "flags": {}}).document
-        return join({name: encode_value(part) for name, part in rest.items()} | {"flags": self._made})
 
 
-def _compiled(document: Mapping[str, Any], path: Path | None) -> bytes:
+def around(document: dict[str, Any], flags: bytes) -> bytes:
+    """The definition of a snapshot with these flags, canonical bytes themselves, in place of its own."""
+    rest = definition({**document, "flags": {}}).document
+    return join({name: encode_value(part) for name, part in rest.items()} | {"flags": flags})
+
+
+def _compiled(document: Mapping[str, Any], path: Path | None, keys: dict[str, bytes] | None) -> bytes:
     """The canonical bytes of the definition's flags."""
-    keys = None if path is None else _keys(document)
     if path is None or keys is None:
         return encode_value(definition(document).document["flags"])
     known = _load(path)
     missing = {name for name, key in keys.items() if key not in known}
     if missing:
-        wanted = _with_required(document["flags"], missing)
+        wanted = with_required(document["flags"], missing)
         some = {name: flag for name, flag in document["flags"].items() if name in wanted}
         made = definition({**document, "flags": some}).document["flags"]
         for name in missing:
@@ -91,7 +112,8 @@ def _keys(document: Mapping[str, Any]) -> dict[str, bytes] | None:
     return keys
 
 
-def _with_required(flags: Mapping[str, Any], names: Collection[str]) -> set[str]:
+def with_required(flags: Mapping[str, Any], names: Iterable[str]) -> set[str]:
+    """The names, and those of all flags that they require, one through another."""
     found: set[str] = set()
     waiting = list(names)
     while waiting:
@@ -111,7 +133,7 @@ def _load(path: Path) -> dict[bytes, bytes | memoryview]:
 
 
 @contextmanager
-def _collector_off() -> Iterator[None]:
+def collector_off() -> Iterator[None]:
     """Looking for cycles among a million new objects that make none takes longer than making them."""
     was_on = gc.isenabled()
     gc.disable()

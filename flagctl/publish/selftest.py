@@ -6,13 +6,22 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from random import Random
 from typing import TYPE_CHECKING, Any
 
+import msgspec
+
+from flagctl.compile.snapshot import encode_value, join
 from flagctl.errors import RefusedError
 from flagctl.evaluate.evaluator import Evaluator
 from flagctl.model import times
 from flagctl.model.condition import OPERATORS, TARGETING_KEY
+from flagctl.publish.flagd import around, collector_off, with_required
+from flagctl.publish.passed import Passed, engine, stretch
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from openfeature.contrib.tools.flagd.core import FlagdCore
+
+    from flagctl.publish.flagd import FlagdMaker
 
 _IN_ALL = 20_000
 _MOST, _FEWEST = 30, 3
@@ -29,56 +38,109 @@ def installed() -> bool:
         return False
 
 
+class Tried(msgspec.Struct, frozen=True):
+    """flags: all in the definition. asked: those that had not passed before. answers: how many were compared."""
+
+    flags: int
+    asked: int
+    answers: int
+
+
 def try_out(
-    snapshot: Mapping[str, Any],
-    document: Mapping[str, Any],
+    snapshot: dict[str, Any],
+    maker: FlagdMaker,
+    memory: Path | None = None,
     *,
     seed: int,
     clock: Callable[[], float],
     report: Callable[[int, int], object] = lambda done, total: None,
-) -> int:
-    """Ask both about contexts made from what the flags mention, as of now; gives the number of answers compared.
+) -> Tried:
+    """Ask both about contexts made from what the flags mention, as of now.
 
-    document: the flagd definition of the snapshot; what is left out of it is not asked. report: is told how many
-    flags of how many are done. Raises RefusedError where the engine can't load the document or answers otherwise.
+    maker: of the snapshot's flagd definition; what is left out of it is not asked. memory: where flags that passed are
+    remembered, so that they are not asked again while nothing changed. report: is told how many flags of how many are
+    done. Raises RefusedError where the engine can't load the definition or answers otherwise.
     """
-    core = _engine(document, snapshot["environment"])
-    evaluator = Evaluator(snapshot)
-    dice = Random(seed)
-    keys = [key for key in snapshot["flags"] if key in document["flags"]]
-    rounds = min(_MOST, max(_FEWEST, _IN_ALL // max(len(keys), 1)))
+    parts, sources = maker.parts(snapshot), maker.sources(snapshot)
+    passed = Passed(memory, engine() if memory and sources else "")
+    digests = {key: passed.digest(key, sources.get(key, b""), part) for key, part in parts.items()}
+    now = clock()
+    asked = {key: part for key, part in parts.items() if not passed.knows(digests[key], now)}
+    if not asked:
+        return Tried(len(parts), 0, 0)
+    needed = with_required(snapshot["flags"], asked)
+    small = {**snapshot, "flags": {key: flag for key, flag in snapshot["flags"].items() if key in needed}}
+    core, evaluator = _engine(small, asked), Evaluator(small)
+    rounds = min(_MOST, max(_FEWEST, _IN_ALL // len(asked)))
     wrong: list[str] = []
-    for done, key in enumerate(keys):
-        report(done, len(keys))
-        for context in contexts(snapshot, key, dice, rounds):
-            found = _compared(core, evaluator, key, snapshot["flags"][key]["type"], context, clock)
+    try:
+        for done, (key, part) in enumerate(asked.items()):
+            report(done, len(asked))
+            first = int(clock())
+            found = _difference(
+                core, evaluator, small, key, contexts(small, key, Random(f"{seed}:{key}"), rounds), clock
+            )
             if found:
-                wrong.append(f"{key} for {context}: {found}")
-                break
+                wrong.append(f"{key} for {found}")
+                continue
+            definitions = [encode_value(small["flags"][name]) for name in with_required(small["flags"], [key])]
+            start, end = stretch([part, *definitions], first)
+            if clock() < end:
+                passed.add(digests[key], (start, end))
+    finally:
+        passed.save(digests.values())
     if wrong:
         more = f"; and {len(wrong) - _SHOWN} more flags" if len(wrong) > _SHOWN else ""
         raise RefusedError(
             f"flagd's engine answers otherwise than flagctl in {snapshot['environment']}: "
             f"{'; '.join(wrong[:_SHOWN])}{more}",
-            hint="nothing was published; please report it. --no-self-test publishes all the same",
+            hint=_hint(snapshot["bucketing"]),
         )
-    return rounds * len(keys)
+    return Tried(len(parts), len(asked), rounds * len(asked))
 
 
-def _engine(document: Mapping[str, Any], environment: str) -> FlagdCore:
-    import json
+def _hint(bucketing: str) -> str:
+    rest = "--no-self-test publishes all the same"
+    if bucketing == "portable":
+        return f"nothing was published; please report it. {rest}"
+    return (
+        f"nothing was published. Settings say bucketing: {bucketing}; is {engine().partition(',')[0]} of that "
+        f"generation (1.x of flagd-2, 2.x of flagd-3)? bucketing: portable suits both. {rest}"
+    )
 
+
+def _engine(snapshot: dict[str, Any], parts: Mapping[str, msgspec.Raw]) -> FlagdCore:
+    """The engine with these flags of the definition."""
     from openfeature.contrib.tools.flagd.core import FlagdCore
 
     core = FlagdCore()
+    document = around(snapshot, join({key: bytes(part) for key, part in parts.items()}))
     try:
-        core.set_flags(json.dumps(document))
+        with collector_off():
+            core.set_flags(document.decode())
     except Exception as error:
         raise RefusedError(
-            f"flagd's engine can't load the definition of {environment}: {error!r}",
+            f"flagd's engine can't load the definition of {snapshot['environment']}: {error!r}",
             hint="nothing was published; please report it. --no-self-test publishes all the same",
         ) from error
     return core
+
+
+def _difference(
+    core: FlagdCore,
+    evaluator: Evaluator,
+    snapshot: Mapping[str, Any],
+    key: str,
+    asked: Iterable[dict[str, Any]],
+    clock: Callable[[], float],
+) -> str:
+    """The first context about which they differ, and what they say of it; "" for none."""
+    kind = snapshot["flags"][key]["type"]
+    for context in asked:
+        found = _compared(core, evaluator, key, kind, context, clock)
+        if found:
+            return f"{context}: {found}"
+    return ""
 
 
 def _compared(

@@ -54,7 +54,7 @@ def command(
 
     out = ctx.obj.out
     sent = receipts_of(
-        ctx.obj.project(), revision, environments or [], everything, target, warn=out.warn,
+        ctx.obj.project(), revision, environments or [], everything, target, say=out.say, warn=out.warn,
         signer=(lambda settings: None) if dry_run else signer_of(ctx.obj), now=ctx.obj.now(),
         self_test=self_test, canary=canary, promote=promote, abort=abort, above=above,
         allow_older=allow_older, override_freeze=override_freeze, dry_run=dry_run,
