@@ -55,6 +55,8 @@ def test_the_page_about_the_command_line_is_up_to_date(tmp_path: Path) -> None:
         (["-C", "/nowhere/at/all", "check"], 2, "is no folder"),
         (["list"], 2, "flagctl init"),
         (["--nonsense"], 2, "flagctl --help"),
+        (["-C"], 2, "error: option '-C' requires an argument\nhint: flagctl --help shows what it takes"),
+        (["completion"], 2, "error: missing argument 'SHELL'. Choose from: bash, zsh, fish\n"),
     ],
 )
 def test_exit_codes_and_words_outside_a_repository(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shlex
 import shutil
+import signal
 import stat
 import subprocess
 import sys
@@ -98,8 +99,10 @@ def test_a_tour_without_git_or_room_says_so(tmp_path: Path) -> None:
     assert list((tmp_path / "tmp").iterdir()) == []
 
 
-@pytest.mark.parametrize(("told_to_end", "code"), [(True, 130), (False, 141)])
-def test_a_tour_that_is_broken_off_leaves_nothing_behind(tmp_path: Path, told_to_end: bool, code: int) -> None:
+@pytest.mark.parametrize(
+    ("at", "how", "code"), [("$ git add", "told", 130), ("$ git add", "unread", 141), ("service: ", "Ctrl-C", 130)]
+)
+def test_a_tour_that_is_broken_off_leaves_nothing_behind(tmp_path: Path, at: str, how: str, code: int) -> None:
     folder = tmp_path / "tmp"
     folder.mkdir()
     tour = subprocess.Popen(
@@ -109,18 +112,22 @@ def test_a_tour_that_is_broken_off_leaves_nothing_behind(tmp_path: Path, told_to
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
+        process_group=0,
     )
     assert tour.stdout is not None
     assert tour.stderr is not None
-    while not tour.stdout.readline().startswith("$ git add"):
+    while not tour.stdout.readline().startswith(at):
         pass
-    if told_to_end:
+    if how == "told":
         tour.terminate()
+    elif how == "Ctrl-C":  # as a terminal does it: to the tour and whatever runs for it
+        os.killpg(tour.pid, signal.SIGINT)
     else:
         tour.stdout.close()
     said = tour.stderr.read()
     assert tour.wait(timeout=60) == code
     assert "error" not in said, said
+    assert "Traceback" not in said, said
     tour.stdout.close()
     tour.stderr.close()
     assert list(folder.iterdir()) == []

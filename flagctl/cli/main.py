@@ -67,12 +67,12 @@ def _show(out: Output, error: FlagctlError) -> None:
 
 
 def _show_usage(out: Output, error: Any) -> None:
-    context = getattr(error, "ctx", None)
-    if type(error).__name__ == "NoArgsIsHelpError" or context is None:
+    if type(error).__name__ == "NoArgsIsHelpError":
         error.show()
         return
-    message = error.format_message().rstrip(".")
-    out.fail(message[:1].lower() + message[1:], f"{context.command_path} --help shows what it takes")
+    message = " ".join(error.format_message().rstrip(".").split())
+    asked = error.ctx.command_path if getattr(error, "ctx", None) else "flagctl"
+    out.fail(message[:1].lower() + message[1:], f"{asked} --help shows what it takes")
 
 
 def _crash(out: Output, error: Exception) -> int:

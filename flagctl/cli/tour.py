@@ -131,6 +131,7 @@ class Guide:
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             text=True,
+            process_group=0,  # else Ctrl-C reaches it first, and its traceback the terminal
         ) as service:
             try:
                 yield service
