@@ -35,6 +35,10 @@ class OutsideError(FlagctlError):
     """The world outside failed: a full disk, a file that can't be read, Git, a dead server."""
 
 
+class MissingError(OutsideError):
+    """A service answered, and what was asked for is not there, or not for whoever asks."""
+
+
 class RefusedError(FlagctlError):
     """flagctl could, but will not: a reason, an approval or `--yes` is missing, or it would lose something."""
 

@@ -220,6 +220,8 @@ class GitHubServer:
                         "errors": [{"resource": "PullRequest", "field": "head", "code": "invalid"}],
                     }
                 return 201, self.open_pull(body["title"], body["body"], body["head"], body["base"])
+            case "GET", ["pulls", number] if int(number) > len(self.pulls):
+                return 404, {"message": "Not Found", "documentation_url": DOCS, "status": "404"}
             case "GET", ["pulls", number]:
                 return 200, self.pulls[int(number) - 1]
             case "PATCH", ["pulls", number]:

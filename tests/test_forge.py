@@ -326,6 +326,61 @@ def test_approvals_are_counted_from_the_pull_request(
     assert flagctl("approvals").stderr == "no approval is needed\n"
 
 
+def test_the_log_asks_the_forge_for_the_pull_requests_that_commits_name(
+    flagctl: Callable[..., Any], clone: Path, git: GitRun, server: GitHubServer
+) -> None:
+    gallery = clone / GALLERY
+
+    def change(share: int, message: str) -> str:
+        gallery.write_text(f"{gallery.read_text().partition('  rollout:')[0]}  rollout: {share}\n")
+        git(clone, "commit", "-qam", f"{message}\n\nReason: r")
+        return git(clone, "rev-parse", "HEAD").strip()
+
+    def verified(code: int, **env: str) -> Any:
+        done = flagctl("log", "--verify", "--json", env=env)
+        assert done.returncode == code, done.stderr
+        return json.loads(done.stdout), done.stderr
+
+    git(clone, "checkout", "-q", "main")
+    (clone / "flags/flagctl.yaml").write_text(POLICY)
+    git(clone, "commit", "-qam", "Policy\n\nReason: r")
+    env = {"GITHUB_TOKEN": TOKEN, "GITHUB_API_URL": server.url, "GITHUB_REPOSITORY": f"{OWNER}/{NAME}"}
+    squashed = change(60, "More (#1)")
+    server.open_pull("t", "b", "work", "main")
+    document, summary = verified(0)
+    assert [one["where"] for one in document["approved_elsewhere"]] == ["#1"]
+    assert "1 by pull requests that the forge was not asked about: no GITHUB_TOKEN, no GITLAB_TOKEN" in summary
+    assert not server.seen
+
+    def broken() -> list[str]:
+        document, summary = verified(1, **env)
+        assert "of 1 the forge was asked for the pull request" in summary
+        (breach,) = document["breaches"]
+        assert (document["approved_elsewhere"], breach["commit"]) == ([], squashed)
+        return list(breach["broken"])
+
+    assert broken() == ["names #1, which was never merged"]
+    server.pulls[0] |= {"merged": True, "state": "closed", "merge_commit_sha": "1" * 40}
+    assert broken() == ["names #1, which was merged as 1111111111"]
+    server.pulls[0]["merge_commit_sha"] = squashed
+    server.team.append("sam")
+    server.review("eve", "APPROVED", server.tip("work"))
+    (said,) = broken()
+    assert said.startswith("#1 has no approval that counts, needs 1 approval by sre: wishlist-edit: over 10 % of a")
+    server.review("sam", "APPROVED", server.tip("work"))
+    document, _ = verified(0, **env)
+    assert [(one["where"], one["by"]) for one in document["approved_at_forge"]] == [("#1", ["@sam"])]
+    change(61, "A little (#2)")
+    assert verified(1, **env)[0]["breaches"][0]["broken"] == ["names #2, which is not there, or not for this token"]
+    server.open_pull("t", "b", "work", "main")
+    server.pulls[1] |= {"merged": True, "merge_commit_sha": git(clone, "rev-parse", "HEAD").strip()}
+    server.reviews.clear()
+    # What the policy lets pass without approval needs none.
+    assert verified(1, **env)[0]["approved_at_forge"][0]["where"] == "#2"
+    server.script.append(("GET", "/pulls/2", 401, {}, {"message": "Bad credentials"}))
+    assert flagctl("log", "--verify", env=env).returncode == 4
+
+
 def test_whoever_wrote_a_commit_is_no_reviewer_and_addresses_are_known_by_the_forge(
     flagctl: Callable[..., Any], clone: Path, git: GitRun, server: GitHubServer
 ) -> None:

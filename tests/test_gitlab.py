@@ -13,7 +13,7 @@ from urllib.parse import parse_qs, unquote, urlsplit
 
 import pytest
 
-from flagctl.errors import OutsideError
+from flagctl.errors import MissingError, OutsideError
 from flagctl.history.gitlab import GitLab
 from flagctl.history.propose import Proposal
 
@@ -67,7 +67,8 @@ class Server:
                 return 201, self.merges[-1]
             case "GET", ["merge_requests", iid]:
                 more = {"author": {"username": "author"}, "sha": "2" * 40, "diff_refs": {"base_sha": "1" * 40}}
-                return 200, self.merges[int(iid) - 1] | more
+                more |= {"merge_commit_sha": None, "squash_commit_sha": None}
+                return 200, more | self.merges[int(iid) - 1]
             case "PUT", ["merge_requests", iid]:
                 self.merges[int(iid) - 1] |= body
                 return 200, self.merges[int(iid) - 1]
@@ -188,6 +189,27 @@ def test_who_approved_and_who_is_in_a_group_is_read_page_by_page(server: Server,
     assert forge.authors(pull) == ["12-eve@users.noreply.gitlab.com", "@eve"]
     assert forge.emails("@ada") == ["ada@example.com"]
     assert forge.members("@acme/sre") == ["@ada", "@bob", "@cy"]
+
+
+@pytest.mark.parametrize(
+    ("merge", "landed"),
+    [
+        ({}, ""),
+        ({"merge_commit_sha": "3" * 40}, ""),  # what merging would give, of an open one
+        ({"state": "merged", "merge_commit_sha": "3" * 40, "squash_commit_sha": "4" * 40}, "3" * 40),
+        ({"state": "merged", "squash_commit_sha": "4" * 40}, "4" * 40),
+        ({"state": "merged"}, "2" * 40),
+    ],
+)
+def test_the_commit_that_a_merge_request_became_is_told(
+    server: Server, forge: GitLab, merge: dict[str, str], landed: str
+) -> None:
+    forge.propose(PROPOSAL)
+    server.merges[0] |= merge
+    assert forge.pull(1).landed == landed
+    server.script.append(("/merge_requests/1", 404, {}))
+    with pytest.raises(MissingError):
+        forge.pull(1)
 
 
 def test_a_note_is_updated_in_place(server: Server, forge: GitLab) -> None:

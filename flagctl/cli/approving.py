@@ -9,15 +9,16 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import msgspec
 
 from flagctl.cli import planning
-from flagctl.errors import OutsideError, UsageError
+from flagctl.errors import MissingError, OutsideError, UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator, Mapping, Sequence
 
     from flagctl.history.forge import Forge, Pull
     from flagctl.history.git import Git
+    from flagctl.history.verify import Judged
     from flagctl.plan.approve import Members, Review, Verdict
-    from flagctl.plan.plan import Plan
+    from flagctl.plan.plan import Approval, Plan, Sides
     from flagctl.project import Project
 
 FORMAT = "flagctl/approvals/1"
@@ -43,33 +44,88 @@ def approvals(
 
     Raises UsageError for what is none of these, OutsideError when the forge will not answer.
     """
-    from flagctl.history.forge import forge_of, names_of, number_of, require
+    from flagctl.history.forge import forge_of, number_of, require
     from flagctl.history.git import Git
     from flagctl.plan.approve import people_of, verdicts
 
     git = Git(project.root)
     number = number_of(ref) if ref else _of_event(environ)
-    forge = forge_of(git, environ)
-    if number is None:
-        made, trees, note = planning.plan(project, base, ref or planning.WORK_TREE, now=now)
-        reviews, author, pull = [], [git.run("config", "user.email")[1].strip()], None
-    else:
-        forge = require(forge)
+    if number is not None:
+        forge = require(forge_of(git, environ))
         pull = forge.pull(number)
         for commit in (pull.base, pull.head):
             if git.run("cat-file", "-e", f"{commit}^{{commit}}")[0]:
                 raise UsageError(f"commit {commit[:12]} of {pull.url} is not here", hint=f"git fetch origin {commit}")
-        made, trees, note = planning.plan(project, base or pull.base, pull.head, now=now)
-        span = (pull.base, pull.head)
-        author = [pull.author, *forge.authors(pull), *names_of(_committed(git, span, "%ae", "Co-authored-by"))]
-        reviews = _with_emails(forge, forge.reviews(pull))
-        overridden = overridden or bool(_committed(git, span, "", "Override-Freeze"))
-        notes = [note, *_unsure(reviews, made, people_of(trees.before.settings))]
-        note = "; ".join(filter(None, notes))
+        planned = planning.plan(project, base or pull.base, pull.head, now=now)
+        return _of_pull(git, forge, pull, (pull.base, pull.head), planned, overridden=overridden)
+    made, trees, note = planning.plan(project, base, ref or planning.WORK_TREE, now=now)
+    settings, author = trees.before.settings, [git.run("config", "user.email")[1].strip()]
+    return Found(verdicts(_needs(made), settings, [], author, people_of(settings), overridden), None, note)
+
+
+def borne_out(project: Project, git: Git, forge: Forge, found: Sequence[Judged]) -> list[Judged]:
+    """What `log --verify` found, with what the forge says of the pull requests that changes name.
+
+    Raises OutsideError when it will not answer.
+    """
+    with project.progress("asking the forge") as report:
+        told = []
+        for number, one in enumerate(found):
+            told.append(_borne_out(project, git, forge, one) if one.elsewhere else one)
+            report(number + 1, len(found))
+        return told
+
+
+def _borne_out(project: Project, git: Git, forge: Forge, one: Judged) -> Judged:
+    from flagctl.history.forge import number_of
+
+    name, commit = one.elsewhere, one.commit.commit
+    said: list[str] = []
+    given: list[str] = []
+    try:
+        pull = forge.pull(number_of(name) or 0)
+    except MissingError:
+        said = [f"names {name}, which is not there, or not for this token"]
+    else:
+        if pull.landed != commit:
+            said = [f"names {name}, which was {f'merged as {pull.landed[:10]}' if pull.landed else 'never merged'}"]
+        else:
+            span = one.commit.parents[0], commit
+            planned = planning.plan(project, *span, now=one.commit.time)
+            for verdict in _of_pull(git, forge, pull, span, planned).verdicts:
+                if verdict.environment == one.environment:
+                    given += verdict.given
+                    has = f"that of {', '.join(verdict.given)}" if verdict.given else "no approval that counts"
+                    said += [f"{name} has {has}, {verdict.need.text}"] if verdict.missing else []
+    people = tuple(dict.fromkeys(given))
+    return msgspec.structs.replace(one, broken=(*one.broken, *said), asked=True, approved_by=people)
+
+
+def _of_pull(
+    git: Git,
+    forge: Forge,
+    pull: Pull,
+    span: tuple[str, str],
+    planned: tuple[Plan, Sides, str],
+    *,
+    overridden: bool = False,
+) -> Found:
+    """The approvals of a pull request for what changed between two commits."""
+    from flagctl.history.forge import names_of
+    from flagctl.plan.approve import people_of, verdicts
+
+    made, trees, note = planned
     settings = trees.before.settings
-    needs = [(part.name, need) for part in made.environments for need in part.approvals]
-    members = people_of(settings, forge.members if forge is not None and number is not None else lambda handle: ())
-    return Found(verdicts(needs, settings, reviews, author, members, overridden), pull, note)
+    author = [pull.author, *forge.authors(pull), *names_of(_committed(git, span, "%ae", "Co-authored-by"))]
+    reviews = _with_emails(forge, forge.reviews(pull))
+    overridden = overridden or bool(_committed(git, span, "", "Override-Freeze"))
+    notes = "; ".join(filter(None, [note, *_unsure(reviews, made, people_of(settings))]))
+    members = people_of(settings, forge.members)
+    return Found(verdicts(_needs(made), settings, reviews, author, members, overridden), pull, notes)
+
+
+def _needs(made: Plan) -> list[tuple[str, Approval]]:
+    return [(part.name, need) for part in made.environments for need in part.approvals]
 
 
 def _committed(git: Git, span: tuple[str, str], field: str, trailer: str) -> list[str]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from itertools import islice
 from typing import TYPE_CHECKING
 
@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from flagctl.cli.output import Output
     from flagctl.history.audit import Entry, Wanted
     from flagctl.history.blame import Blamed
+    from flagctl.history.forge import Forge
     from flagctl.history.git import Git
     from flagctl.history.verify import Judged
     from flagctl.project import Project
@@ -108,8 +109,12 @@ def _signed(git: Git, found: Iterator[Entry]) -> Iterator[Entry]:
             yield msgspec.structs.replace(entry, signature=words(*known.get(entry.commit.commit, UNKNOWN)))
 
 
-def verify(out: Output, project: Project, asked: Asked, *, as_json: bool) -> Exit:
-    """Say what broke a protected environment's rules, and who broke the glass; NO when a rule was broken."""
+def verify(out: Output, project: Project, asked: Asked, forge: Callable[[Git], Forge | None], *, as_json: bool) -> Exit:
+    """Say what broke a protected environment's rules, and who broke the glass; NO when a rule was broken.
+
+    forge: that of the repository, if there is a token for it; it is asked about the pull requests that changes name.
+    """
+    from flagctl.cli.approving import borne_out
     from flagctl.cli.formats import judged as shown
     from flagctl.history.audit import Wanted
     from flagctl.history.git import Git
@@ -117,7 +122,10 @@ def verify(out: Output, project: Project, asked: Asked, *, as_json: bool) -> Exi
 
     # Settings decide along the way: nothing may be left out before they are followed.
     every = Asked(wanted=Wanted(everything=True), at_once=True)
-    found = [one for one in judged(Git(project.root, bare=True), entries(project, every)) if _is_wanted(asked, one)]
+    git = Git(project.root, bare=True)
+    found = [one for one in judged(git, entries(project, every)) if _is_wanted(asked, one)]
+    if any(one.elsewhere for one in found) and (asks := forge(git)):
+        found = borne_out(project, git, asks, found)
     if as_json:
         out.json(shown.document(found))
     else:

@@ -18,7 +18,10 @@ if TYPE_CHECKING:
 
 
 class Pull(msgspec.Struct, frozen=True, kw_only=True):
-    """A pull request, or GitLab's merge request. author: as @login. onto, base, head: a branch and two commits."""
+    """A pull request, or GitLab's merge request. author: as @login. onto, base, head: a branch and two commits.
+
+    landed: the commit as which it was merged, "" while it was not.
+    """
 
     number: int
     url: str
@@ -26,6 +29,7 @@ class Pull(msgspec.Struct, frozen=True, kw_only=True):
     onto: str
     base: str
     head: str
+    landed: str = ""
 
 
 class Forge(Protocol):
@@ -35,7 +39,7 @@ class Forge(Protocol):
         """Open a pull request, or bring the open one of this branch up to date; its URL."""
 
     def pull(self, number: int) -> Pull:
-        """A pull request by number."""
+        """A pull request by number; raises MissingError when there is none."""
 
     def reviews(self, pull: Pull) -> list[Review]:
         """What each person said last; what was said before the last push is marked stale."""

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from functools import cached_property
 from typing import Any
 
-from flagctl.errors import OutsideError, UsageError
+from flagctl.errors import MissingError, OutsideError, UsageError
 from flagctl.history.forge import Pull, people
 from flagctl.history.propose import Proposal
 from flagctl.plan.approve import Review
@@ -72,6 +72,7 @@ class GitHub:
                 onto=found.base.ref,
                 base=found.base.sha,
                 head=found.head.sha,
+                landed=(found.merge_commit_sha or "") if found.merged else "",
             )
 
     def reviews(self, pull: Pull) -> list[Review]:
@@ -204,7 +205,8 @@ class GitHub:
         try:
             yield
         except GithubException as error:
-            raise OutsideError(f"GitHub would not {what}: {_words(error)}", hint=_hint(error, hint)) from error
+            kind = MissingError if error.status == 404 else OutsideError
+            raise kind(f"GitHub would not {what}: {_words(error)}", hint=_hint(error, hint)) from error
         except RequestException as error:
             raise OutsideError(
                 f"GitHub does not answer at {self.api}: {type(error).__name__}", hint="try again; githubstatus.com"

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from functools import cached_property
 from typing import Any
 
-from flagctl.errors import OutsideError
+from flagctl.errors import MissingError, OutsideError
 from flagctl.history.forge import Pull, names_of, people
 from flagctl.history.propose import Proposal
 from flagctl.model import times
@@ -67,6 +67,10 @@ class GitLab:
                 onto=found.target_branch,
                 base=found.diff_refs["base_sha"],
                 head=found.sha,
+                # without a merge commit it was moved forward, to its squashed commit or its last one
+                landed=(found.merge_commit_sha or found.squash_commit_sha or found.sha)
+                if found.state == "merged"
+                else "",
             )
 
     def reviews(self, pull: Pull) -> list[Review]:
@@ -153,7 +157,8 @@ class GitLab:
                 409: "there is one already, or it changed meanwhile: try again",
             }
             hint = known.get(error.response_code or 0, "try again later")
-            raise OutsideError(f"GitLab would not {what}: {error}", hint=hint) from error
+            kind = MissingError if error.response_code == 404 else OutsideError
+            raise kind(f"GitLab would not {what}: {error}", hint=hint) from error
         except RequestException as error:
             raise OutsideError(
                 f"GitLab does not answer at {self.url}: {type(error).__name__}", hint="try again"

@@ -1,7 +1,8 @@
 """Whether every change of a protected environment came as its settings ask: reason, merge, approvals, signature.
 
 Git knows what was committed, by which commits it came in, and what their messages say. Who pressed a button at the
-forge it does not know, and a message can say anything: only a signature proves who wrote one.
+forge it does not know, and a message can say anything: only a signature proves who wrote one. What names a pull
+request is for the caller to look up.
 """
 
 from __future__ import annotations
@@ -30,8 +31,8 @@ _APPROVED = ("Approved-by", "Reviewed-by", "Acked-by")
 class Judged(msgspec.Struct, frozen=True, kw_only=True):
     """A commit that changed a protected environment, what it changed there, and which rules it broke.
 
-    killed_by: who broke the glass, "" for nobody; named: whether settings let them. elsewhere: where the approvals
-    are that Git does not hold, such as «#12»; "" where none are asked for, or they are here.
+    killed_by: who broke the glass, "" for nobody; named: whether settings let them. elsewhere: the pull request that
+    has to bear it out, such as «#12»; "" where Git can tell. asked: the forge was, and approved_by are whom it named.
     """
 
     commit: Commit
@@ -42,6 +43,8 @@ class Judged(msgspec.Struct, frozen=True, kw_only=True):
     killed_by: str = ""
     named: bool = False
     elsewhere: str = ""
+    asked: bool = False
+    approved_by: tuple[str, ...] = ()
 
 
 class _Change(msgspec.Struct):
@@ -94,17 +97,17 @@ def _judge(change: _Change, signed: dict[str, tuple[str, str]]) -> Judged:
 
 
 def _entrance(policy: EnvironmentSettings, landed: Commit, commits: list[Commit]) -> tuple[list[str], str]:
-    """What is wrong with how a change came in, and where its approvals are if not here."""
+    """What is wrong with how a change came in, and the pull request that has to bear it out."""
     asks = policy.approvals
     needs = max(asks.required, int(asks.owner)) if asks else 0
     if not policy.require_merge and not needs:
         return [], ""
     if len(landed.parents) < 2 and not landed.pull:
         return ["came by no merge" if policy.require_merge else "came by no merge, where approvals are asked for"], ""
+    if landed.pull and (needs or len(landed.parents) < 2):
+        return [], landed.pull
     if not needs:
         return [], ""
-    if landed.pull:
-        return [], landed.pull
     authors = {one.email.lower() for one in commits if len(one.parents) < 2} or {landed.email.lower()}
     given = dict.fromkeys(value for one in commits for name in _APPROVED for value in one.trailer(name))
     others = [who for who in given if not (asks and asks.not_author and _address(who) in authors)]

@@ -47,9 +47,9 @@ def command(
     With --verify: each commit that touched a protected environment and has no reason, came directly where
     settings ask for approvals or `require_merge`, was merged with fewer approvals than they ask for, or is not
     signed where `require_signed` asks for it; judged by the settings before it. Kills are listed. Exits with 1
-    when a rule was broken. Approvals given at a forge are not in Git: a pull request's number is believed and
-    counted, Approved-by and Reviewed-by trailers of other merges are read. A message proves nothing by itself;
-    a signature does.
+    when a rule was broken. Whether a pull request that a commit names was merged as this commit, and who approved,
+    the forge is asked, given GITHUB_TOKEN or GITLAB_TOKEN; without, the number is believed and counted. Of other
+    merges Approved-by and Reviewed-by are read: a message proves nothing, a signature does.
 
     \b
     Examples:
@@ -73,7 +73,7 @@ def command(
     )
     asked = auditing.Asked(key=key, wanted=wanted, limit=limit, signatures=signatures)
     if verify:
-        return auditing.verify(session.out, session.project(), asked, as_json=as_json)
+        return auditing.verify(session.out, session.project(), asked, session.forge, as_json=as_json)
     chosen = "json" if as_json else "csv" if as_csv else format.value
     auditing.show(session.out, session.project(), asked, chosen)
     return Exit.DONE

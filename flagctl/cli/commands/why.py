@@ -24,7 +24,8 @@ def command(
     on the branch (first parents only), and between them at what schedules, ramps and expiries did. So every
     change is found, also one that was taken back. Over 1,000 versions are bisected: what changed and changed
     back between two that answer alike is then not seen, and a warning says so. A commit counts from its
-    committer's time on.
+    committer's time on. A flag that got another key is another flag: ask again with the old key for what was
+    before.
 
     \b
     Examples:

@@ -36,8 +36,10 @@ def summary(found: Sequence[Judged]) -> str:
     said = [f"{len(found)} changes of protected environments, {broken} of them not as settings ask"]
     if kills := sum(bool(one.killed_by) for one in found):
         said.append(f"{kills} by breaking the glass")
-    if elsewhere := sum(bool(one.elsewhere) for one in found):
-        said.append(f"of {elsewhere} only the forge knows who approved")
+    if asked := sum(one.asked for one in found):
+        said.append(f"of {asked} the forge was asked for the pull request")
+    elif believed := sum(bool(one.elsewhere) for one in found):
+        said.append(f"{believed} by pull requests that the forge was not asked about: no GITHUB_TOKEN, no GITLAB_TOKEN")
     return ", ".join(said)
 
 
@@ -48,7 +50,14 @@ def document(found: Sequence[Judged]) -> dict[str, Any]:
         "changes": len(found),
         "breaches": [_about(one) | {"broken": list(one.broken)} for one in found if one.broken],
         "kills": [_about(one) | {"by": one.killed_by, "allowed": one.named} for one in found if one.killed_by],
-        "approved_elsewhere": [_about(one) | {"where": one.elsewhere} for one in found if one.elsewhere],
+        "approved_elsewhere": [
+            _about(one) | {"where": one.elsewhere} for one in found if one.elsewhere and not one.asked
+        ],
+        "approved_at_forge": [
+            _about(one) | {"where": one.elsewhere, "by": list(one.approved_by)}
+            for one in found
+            if one.asked and not one.broken
+        ],
     }
 
 
