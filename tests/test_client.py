@@ -264,6 +264,23 @@ def test_past_max_stale_seconds_the_flag_says_what_is_answered(
     assert flags._answers.value("gallery", ADA, START, "mine") == value
 
 
+def test_a_flag_that_expires_does_so_by_the_clients_clock(published: Publish, opened: Open, hands: Hands) -> None:
+    page = {**SIZE, "type": "object", "variants": {"big": {"rows": [50]}, "off": {}}, "expires_at": START + 100}
+    published(1, {"gallery": flag(expires_at=START + 100), "core": _needs("gallery"), "page": flag(**page)})
+    flags = opened()
+    flags.tick()
+    for passed, expected in ((0, True), (99, True), (100, False)):
+        hands.passed = passed
+        for _ in range(15):  # by the readable evaluator at first, then by a function
+            assert flags.enabled("gallery") is flags.enabled("core", {"country": "DE"}) is expected
+            assert flags.value("page", default={}) == ({"rows": [50]} if expected else {})
+            assert flags.enabled("page") is False
+
+
+def _needs(key: str) -> dict[str, Any]:
+    return flag(requires=[{"flag": key, "variant": "on"}])
+
+
 def test_asking_for_an_old_flag_starts_a_look_at_once(published: Publish, opened: Open) -> None:
     published(1, {"gallery": flag(ttl=1)})
     looked = threading.Event()

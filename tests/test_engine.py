@@ -32,6 +32,7 @@ from flagctl.evaluate.evaluator import Evaluator, Resolution
 from flagctl.model.condition import OPERATORS
 
 FLAGS, CONTEXTS = 625, 20
+GROWS = {"variant": "on", "rest": "off"}
 
 
 class _NoFallback:
@@ -68,6 +69,55 @@ def test_both_evaluators_agree_about_random_flags(seed: int) -> None:
                 expected, found = readable.evaluate(key, context, now), generated.evaluate(key, context, now)
                 assert same(found, expected), (key, context, now, expected, found)
                 asked += 1
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_what_clients_ask_answers_the_same_by_a_clock(seed: int) -> None:
+    dice = Random(f"clock {seed}")
+    for _ in range(20):
+        made = world(dice, flags=25)
+        answers = alone(Engine.load(encode(made.document)))
+        for key, (ask, only) in answers.made().items():
+            for context, now in contexts(made, dice, key, 5):
+                clock = Ticking(now)
+                found = only if ask is None else ask(context, clock)
+                assert same(found, answers.evaluate(key, context, now)), (key, context, now)
+                assert clock.asked <= 1, "all of an evaluation is for one time"
+                assert ask is not None or only.reason in ("STATIC", "DEFAULT", "DISABLED")
+
+
+class Ticking:
+    """A clock that counts who looks at it."""
+
+    def __init__(self, now: float) -> None:
+        self.now = now
+        self.asked = 0
+
+    def __call__(self) -> float:
+        self.asked += 1
+        return self.now + self.asked - 1
+
+
+@pytest.mark.parametrize(
+    ("parts", "asked"),
+    [
+        ({"overrides": {"on": ["ada"]}}, 0),
+        ({"default": split("on", 50_000, "off", 100_000)}, 0),
+        ({"expires_at": NOW}, 1),
+        ({"schedule": [{"at": NOW, "enabled": False}]}, 1),
+        ({"default": {"ramp": [[NOW, 50_000]], "bucket_by": "targetingKey", "salt": "s"} | GROWS}, 1),
+        ({"requires": [{"flag": "soon", "variant": "on"}] * 2}, 1),
+    ],
+    ids=["listed", "split", "expires", "schedule", "ramp", "requires"],
+)
+def test_only_a_flag_that_depends_on_time_looks_at_the_clock(parts: Any, asked: int) -> None:
+    answers = alone(engine({"f": flag(**parts), "soon": flag(expires_at=NOW + 1), "always": flag()}))
+    clock = Ticking(NOW)
+    ask, _ = answers.made()["f"]
+    assert ask is not None
+    assert same(ask(ADA, clock), answers.evaluate("f", ADA, NOW))
+    assert clock.asked == asked
+    assert answers.made()["always"] == (None, Resolution(True, "on", "STATIC"))
 
 
 @pytest.mark.parametrize("types", ["string", "number", "integer", "boolean", "array", ""])

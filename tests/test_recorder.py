@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 import multiprocessing
 import threading
-from collections.abc import Callable, Iterator
+from collections import ChainMap
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,7 @@ from opentelemetry.sdk._logs import LoggerProvider
 from opentelemetry.sdk._logs.export import InMemoryLogRecordExporter, SimpleLogRecordProcessor
 from opentelemetry.sdk.metrics import MeterProvider
 from opentelemetry.sdk.metrics.export import InMemoryMetricReader
-from snapshots import arms, flag, snapshot, split
+from snapshots import OFF, arms, flag, snapshot, split
 
 from flagctl.client import Client
 from flagctl.client.counts import MOST_FLAGS, Counts, Users
@@ -29,7 +30,8 @@ from flagctl.client.telemetry import EvaluationEvents, Telemetry
 from flagctl.compile.snapshot import encode
 
 TEST = split("a", 50_000, "b", 100_000, experiment={"name": "checkout-2027"})
-FLAGS = {"gallery": flag(), "checkout": arms(default=TEST)}
+LISTED = flag(overrides={"on": ["ada"]}, default=OFF)
+FLAGS = {"gallery": flag(), "listed": LISTED, "checkout": arms(default=TEST)}
 ATTRIBUTES = {
     "country": {"type": "string"},
     "account": {"type": "object"},
@@ -64,33 +66,121 @@ def test_each_evaluation_is_counted_by_variant_and_reason(flags: Client) -> None
     assert sum(checkout[arm]["SPLIT"] for arm in ("a", "b")) == 40
     assert usage["flags"]["nothing"]["variants"] == {"": {"ERROR": 1}}
     assert usage["client"]["version"] == 7
-    assert gallery["last"] == pytest.approx(flags._time(), abs=60)
+    assert gallery["last"] == pytest.approx(flags.time(), abs=60)
 
 
 @pytest.mark.parametrize("people", [0, 1, 50, 3_000, 100_000])
 def test_people_are_counted_to_a_few_percent(people: int) -> None:
     users = Users()
     for number in range(people):
-        users.add(f"user-{number}")
-        users.add(f"user-{number // 2}")
+        users.add(Users.spot(f"user-{number}"))
+        users.add(Users.spot(f"user-{number // 2}"))
     assert users.count() == pytest.approx(people, rel=0.07)
 
 
 def test_people_of_two_processes_are_counted_once() -> None:
     one, two, both = Users(), Users(), Users()
     for number in range(5_000):
-        (one if number < 3_000 else two).add(str(number))
-        both.add(str(number))
+        (one if number < 3_000 else two).add(Users.spot(str(number)))
+        both.add(Users.spot(str(number)))
     for number in range(2_000, 3_000):
-        two.add(str(number))
+        two.add(Users.spot(str(number)))
     one.merge(two)
     assert one.count() == both.count()
+
+
+WAYS: dict[str, Callable[[Client, str], object]] = {
+    "user": lambda flags, key: flags.enabled(key, user="ada"),
+    "context": lambda flags, key: flags.enabled(key, {"targetingKey": "ada", "country": "DE"}),
+    "another mapping": lambda flags, key: flags.enabled(key, ChainMap({"country": "DE"}, {"targetingKey": "ada"})),
+    "user over context": lambda flags, key: flags.enabled(key, {"targetingKey": "bob"}, user="ada"),
+    "attribute": lambda flags, key: flags.enabled(key, targetingKey="ada", country="DE"),
+    "attribute over context": lambda flags, key: flags.enabled(key, {"targetingKey": "bob"}, targetingKey="ada"),
+    "attribute beside context": lambda flags, key: flags.enabled(key, {"targetingKey": "ada"}, country="DE"),
+    "variant": lambda flags, key: flags.variant(key, {"country": "DE"}, user="ada"),
+    "value": lambda flags, key: flags.value(key, {"targetingKey": "ada"}, default=False),
+    "details": lambda flags, key: flags.details(key, {"targetingKey": "bob"}, targetingKey="ada"),
+}
+
+
+@pytest.mark.parametrize("key", ["gallery", "listed"])
+@pytest.mark.parametrize("way", WAYS)
+def test_however_a_flag_is_asked_for_it_is_for_whom_it_says(flags: Client, way: str, key: str) -> None:
+    context = {"targetingKey": "ada"}
+    for _ in range(30):  # by the readable evaluator at first, then by a function
+        flags.enabled(key, context)
+    recorder = Recorder(flags)
+    assert flags.enabled(key, context)
+    WAYS[way](flags, key)
+    recorder.flush()
+    usage = recorder.usage()["flags"][key]
+    reason = "STATIC" if key == "gallery" else "TARGETING_MATCH"
+    assert (usage["variants"], usage["users"]) == ({"on": {reason: 2}}, 1)
+
+
+def test_an_application_may_change_its_context_afterwards(flags: Client) -> None:
+    rows: list[Any] = []
+    recorder = Recorder(flags, sinks=[Call(lambda batch: rows.extend(batch.exposures))], attributes=["country"])
+    context = {"country": "DE"}
+    for number in range(20):
+        context["targetingKey"] = f"user-{number}"
+        flags.enabled("listed", context)
+        flags.enabled("gallery", context)
+        flags.enabled("checkout", context)
+    context.clear()
+    recorder.flush()
+    assert [recorder.usage()["flags"][key]["users"] for key in ("listed", "gallery", "checkout")] == [20, 20, 20]
+    assert {(row["user"], row["attributes"]["country"]) for row in rows} == {
+        (f"user-{number}", "DE") for number in range(20)
+    }
+
+
+class Unruly(Mapping[str, Any]):
+    """An object that can't be looked into."""
+
+    def __getitem__(self, name: str) -> Any:
+        raise RuntimeError("not today")
+
+    def __iter__(self) -> Iterator[str]:
+        raise RuntimeError("not today")
+
+    def __len__(self) -> int:
+        raise RuntimeError("not today")
+
+
+def test_whatever_an_application_hands_over_the_rest_is_counted(flags: Client) -> None:
+    rows: list[Any] = []
+    recorder = Recorder(flags, sinks=[Call(lambda batch: rows.extend(batch.exposures))], attributes=["account.plan"])
+    for user in (["ada"], {}, object(), True, 1.5, 10**30, "", "\ud800", 7):
+        assert flags.enabled("gallery", user=user)
+        flags.enabled("listed", {"targetingKey": user})
+    flags.variant("checkout", user="ada", account=Unruly())
+    flags.value(["gallery"], default=1)  # type: ignore[arg-type]
+    flags.value(5, default=1)  # type: ignore[arg-type]
+    recorder.flush()
+    usage = recorder.usage()["flags"]
+    assert (usage["gallery"]["evaluations"], usage["listed"]["evaluations"]) == (9, 9)
+    assert usage["gallery"]["users"] == 2, "text and a whole number name somebody"
+    assert usage[""]["variants"] == {"": {"ERROR": 2}}, "what is no flag's key at all is counted together"
+    assert [row["user"] for row in rows] == ["ada"]
+
+
+def test_the_last_evaluation_was_not_after_the_turn_that_counted_it(flags: Client) -> None:
+    recorder = Recorder(flags)
+    before = flags.time()
+    flags.enabled("gallery", user="ada")
+    recorder.flush()
+    after = flags.time()
+    flags.enabled("listed", user="ada")
+    recorder.flush()
+    last = {key: recorder.usage()["flags"][key]["last"] for key in ("gallery", "listed")}
+    assert before <= last["gallery"] <= after <= last["listed"]
 
 
 def test_counting_takes_bounded_memory_whatever_is_asked_for() -> None:
     counts = Counts()
     for number in range(MOST_FLAGS + 500):
-        counts.add(f"made-up-{number}", None, "ERROR", None, 1.0)
+        counts.of(f"made-up-{number}").counts["", "ERROR"] += 1
     assert len(counts.flags) == MOST_FLAGS + 1
     assert counts.flags[""].counts["", "ERROR"] == 500
 
@@ -152,6 +242,38 @@ def test_a_full_queue_drops_and_counts_and_never_waits(flags: Client) -> None:
     counted = recorder.usage()["flags"]["gallery"]["evaluations"]
     assert 100 <= counted <= 104, "four threads may each have looked at the last free place"
     assert recorder.usage()["account"]["dropped"] == 4_000 - counted
+
+
+def test_every_evaluation_is_counted_or_dropped_while_others_take_turns(flags: Client) -> None:
+    recorder = Recorder(flags, limit=1_000)
+    asked, people, threads = 20_000, 7, 4
+    running = threading.Event()
+
+    def ask(first: int) -> None:
+        running.wait()
+        for number in range(first, first + asked):
+            flags.enabled("gallery", user=f"user-{number % people}")
+            flags.enabled("listed", user=f"user-{number % people}")
+            flags.enabled("checkout", user=f"user-{number % people}")
+
+    def flush() -> None:
+        while any(thread.is_alive() for thread in asking):
+            recorder.flush()
+
+    asking = [threading.Thread(target=ask, args=(number,)) for number in range(threads)]
+    flushing = [threading.Thread(target=flush) for _ in range(2)]
+    for thread in asking:
+        thread.start()
+    for thread in flushing:
+        thread.start()
+    running.set()
+    for thread in asking + flushing:
+        thread.join()
+    recorder.flush()
+    usage = recorder.usage()
+    counted = sum(of["evaluations"] for of in usage["flags"].values())
+    assert counted + usage["account"]["dropped"] == 3 * asked * threads
+    assert [of["users"] for of in usage["flags"].values()] == [people] * 3
 
 
 def test_a_sink_that_fails_is_given_the_same_again(flags: Client) -> None:

@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, Protocol
 
+import msgspec
+
 from flagctl.client.scope import in_force
 from flagctl.evaluate.evaluator import Resolution
 
@@ -19,6 +21,24 @@ if TYPE_CHECKING:
 Context = Mapping[str, Any]
 Note = Callable[[str, Context, Resolution, float], None]
 """Is told of a question: flag, context, answer, and when. It must be quick, and never raise."""
+
+
+class Account(msgspec.Struct, frozen=True, eq=False):
+    """Where questions are written down, and who works that off.
+
+    book: takes flag, answer and targeting key of each question, three entries at once, while it has fewer than `room`.
+    note: told of questions when the book has no room, and of those in an experiment, whatever room there is.
+    turn: called by the client's thread with the monotonic time; gives back in how many seconds again.
+    after_fork: called in the child of a fork.
+    """
+
+    book: list[Any]
+    room: int
+    note: Note
+    turn: Callable[[float], float]
+    after_fork: Callable[[], None]
+
+
 FORCED = "forced"
 """The rule that a value forced by a test answers by."""
 

@@ -6,12 +6,12 @@ import os
 import threading
 import time
 import weakref
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from random import Random
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
-from flagctl.client.answers import Answers, Careful, Note, Noted, Waking
+from flagctl.client.answers import Account, Answers, Careful, Noted, Waking
 from flagctl.client.cache import DiskCache, default_folder
 from flagctl.client.details import Details, describe, fitting
 from flagctl.client.driver import Alarm
@@ -24,7 +24,7 @@ from flagctl.client.scope import EVERYWHERE, Scoped
 from flagctl.errors import OutsideError, UsageError
 
 if TYPE_CHECKING:
-    from flagctl.evaluate.engine import Function
+    from flagctl.evaluate.engine import Made
     from flagctl.signing import PublicKey
     from flagctl.stores.base import Reader
 
@@ -39,7 +39,7 @@ class Client(Scoped, Telling):
 
     Every question takes the flag's key, a context as a mapping, and attributes by name over it; `user` is the
     targeting key. Questions never raise and never wait. Close a client when it is no longer needed, or use it as a
-    context manager; at the end of the process it closes itself.
+    context manager; at the end of the process it closes itself. `time` is its clock: seconds since the epoch.
     """
 
     def __init__(
@@ -77,13 +77,11 @@ class Client(Scoped, Telling):
             raise UsageError("a canary is of a whole environment", hint="leave out canary= or audience=")
         self._source = source
         self._clock = clock or _CLOCK
-        self._time = self._clock.time
+        self.time = self._clock.time
         self.environment = environment
         Telling.__init__(self, on_event)
         Scoped.__init__(self)
-        self._note: Note | None = None
-        self._turn: Callable[[float], float] | None = None
-        self._forked: Callable[[], None] | None = None
+        self._account: Account | None = None
         self._next_look = self._last_look = float("-inf")
         self._looked = threading.Event()
         self._closed = self._asleep = False
@@ -108,7 +106,7 @@ class Client(Scoped, Telling):
         self._alarm = Alarm() if self._feed is None else self._feed.alarm
         self._careful = Careful(self._me, self._keeper, self._alarm.ring)
         self._answers: Answers = self._careful
-        self._made: Mapping[str, Function] = {}
+        self._made: Mapping[str, Made] = {}
         weakref.finalize(self, self._alarm.close if self._feed is None else self._alarm.ring).atexit = False
         OPEN.add(self)
         if self._feed is not None:
@@ -124,48 +122,46 @@ class Client(Scoped, Telling):
                 hint="flagctl status shows what is published; bootstrap= names one to start with",
             )
 
-    # The first lines of questions are the same on purpose: a call is a fifth of what a question costs.
-
     def enabled(
         self, key: str, context: Mapping[str, Any] | None = None, /, *, user: Any = None, **attributes: Any
     ) -> bool:
         """Whether a boolean flag is on; False where that can't be told."""
-        if context is not None:
-            if attributes or type(context) is not dict:
-                attributes = {**context, **attributes}
-            elif user is None and self._note is None:
-                attributes = context  # nobody changes it, and nobody reads it later
-            else:
-                attributes = context.copy()
-        if user is not None:
-            attributes["targetingKey"] = user
         try:
-            answer = self._made[key](attributes, now := self._time())
+            ask, answer = self._made[key]
+            if ask is not None:
+                if context is None:
+                    context = attributes
+                elif attributes or user is not None or type(context) is not dict:
+                    context = {**context, **attributes}
+                if user is not None:
+                    context["targetingKey"] = user
+                answer = ask(context, self.time)
+            if (account := self._account) is not None:
+                if user is None:
+                    if attributes and ask is None:
+                        context = _joined(context, user, attributes)
+                    if context is not None:
+                        user = context.get("targetingKey")
+                if answer.experiment is None and len(account.book) < account.room:
+                    account.book.extend((key, answer, user))
+                else:
+                    whole = _joined(context, user, attributes) if ask is None or context is None else context
+                    account.note(key, whole, answer, self.time())
+            return answer.value is True
         except Exception:  # never asked for yet, no snapshot, a preview, ...
-            return self._answers.enabled(key, attributes, self._time())
-        if self._note is not None:
-            self._note(key, attributes, answer, now)
-        return answer.value is True
+            return self._answers.enabled(key, _joined(context, user, attributes), self.time())
 
     def variant(
         self, key: str, context: Mapping[str, Any] | None = None, /, *, user: Any = None, **attributes: Any
     ) -> str | None:
         """The name of the variant; None where that can't be told."""
-        if context is not None:
-            attributes = {**context, **attributes}
-        if user is not None:
-            attributes["targetingKey"] = user
-        return self._answers.variant(key, attributes, self._time())
+        return self._answers.variant(key, _joined(context, user, attributes), self.time())
 
     def value(
         self, key: str, context: Mapping[str, Any] | None = None, /, *, default: T, user: Any = None, **attributes: Any
     ) -> T:
         """The value; `default` where that can't be told, and where it is of another type than the default."""
-        if context is not None:
-            attributes = {**context, **attributes}
-        if user is not None:
-            attributes["targetingKey"] = user
-        found = self._answers.value(key, attributes, self._time(), default)
+        found = self._answers.value(key, _joined(context, user, attributes), self.time(), default)
         return found if type(found) is type(default) else fitting(found, default)
 
     def details(
@@ -179,11 +175,7 @@ class Client(Scoped, Telling):
         **attributes: Any,
     ) -> Details:
         """The value and all there is to say of it."""
-        if context is not None:
-            attributes = {**context, **attributes}
-        if user is not None:
-            attributes["targetingKey"] = user
-        answer = self._answers.evaluate(key, attributes, self._time(), default=default)
+        answer = self._answers.evaluate(key, _joined(context, user, attributes), self.time(), default=default)
         return describe(key, answer, default, self._keeper.held, self._keeper.age())
 
     def _newest(self) -> Held | None:
@@ -227,14 +219,10 @@ class Client(Scoped, Telling):
         held = self._keeper.held
         return [] if held is None else held.engine.keys()
 
-    def account(self, note: Note, turn: Callable[[float], float], after_fork: Callable[[], None]) -> None:
-        """Let somebody keep account of questions (a Recorder does).
-
-        note: told of each, where it is asked. turn: called by the client's thread with the monotonic time; gives back
-        in how many seconds again. after_fork: called in the child of a fork.
-        """
+    def account(self, account: Account) -> None:
+        """Let somebody keep account of questions from now on (a Recorder does)."""
         with self._lock:
-            self._note, self._turn, self._forked = note, turn, after_fork
+            self._account = account
             self._choose()
         self.ring()
 
@@ -269,8 +257,8 @@ class Client(Scoped, Telling):
         with self._lock:
             self._choose()
         until = self._next_look - now
-        if self._turn is not None:
-            until = min(until, self._turn(now))
+        if self._account is not None:
+            until = min(until, self._account.turn(now))
         fresh = self._keeper.fresh_for()
         return min(until, fresh) if fresh > 0 else until
 
@@ -305,8 +293,8 @@ class Client(Scoped, Telling):
             self._feed.remove(self)
         else:
             self._alarm.close()
-        if self._turn is not None:
-            self._turn(float("inf"))
+        if self._account is not None:
+            self._account.turn(float("inf"))
 
     def __enter__(self) -> Self:
         return self
@@ -335,7 +323,7 @@ class Client(Scoped, Telling):
         self._made = {}
         if held is not None and not self._scopes and not EVERYWHERE and self._keeper.fresh_for() > 0:
             chosen, self._made = held.engine, held.engine.made()
-        self._answers = chosen if self._note is None else Noted(chosen, self._note)
+        self._answers = chosen if self._account is None else Noted(chosen, self._account.note)
 
     def _installed(self, before: Held | None, after: Held) -> None:
         with self._lock:
@@ -354,8 +342,8 @@ class Client(Scoped, Telling):
         if not shared:
             self._alarm = Alarm()
             self._careful = Careful(self._me, self._keeper, self._alarm.ring)
-        if self._forked is not None:
-            self._forked()
+        if self._account is not None:
+            self._account.after_fork()
         self._choose()
 
     def _start_again(self) -> Answers:
@@ -369,6 +357,16 @@ class Client(Scoped, Telling):
                 self._feed.add(self)
             self._choose()
             return self._answers
+
+
+def _joined(context: Mapping[str, Any] | None, user: Any, attributes: dict[str, Any]) -> dict[str, Any]:
+    """The whole context of a question; one that is whole already as it is."""
+    if user is None and not attributes and type(context) is dict:
+        return context
+    whole = {**(context or {}), **attributes}
+    if user is not None:
+        whole["targetingKey"] = user
+    return whole
 
 
 def _installed(this: weakref.ref[Client], before: Held | None, after: Held) -> None:

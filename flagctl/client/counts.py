@@ -11,6 +11,8 @@ import msgspec
 
 _BITS = 11
 _REGISTERS = 1 << _BITS
+_REST = 64 - _BITS
+_LOW = (1 << _REST) - 1
 _ALPHA = 0.7213 / (1 + 1.079 / _REGISTERS)
 MOST_FLAGS = 10_000
 """Flags that are counted one by one; what else is asked for (any text can be) is counted together."""
@@ -29,11 +31,15 @@ class Users:
     def __init__(self) -> None:
         self._registers = bytearray(_REGISTERS)
 
-    def add(self, user: str) -> None:
+    @staticmethod
+    def spot(user: str) -> tuple[int, int]:
+        """Where somebody is written down, and what: a register and a rank."""
+        number = mmh3.hash64(user.encode("utf-8", "surrogatepass"), 0, True, False)[0]
+        return number >> _REST, _REST - (number & _LOW).bit_length() + 1
+
+    def add(self, spot: tuple[int, int]) -> None:
         """One of them."""
-        number = mmh3.hash64(user.encode("utf-8", "surrogatepass"), 0, True, signed=False)[0]
-        place, rest = number >> (64 - _BITS), number & ((1 << (64 - _BITS)) - 1)
-        rank = 64 - _BITS - rest.bit_length() + 1
+        place, rank = spot
         if rank > self._registers[place]:
             self._registers[place] = rank
 
@@ -76,14 +82,11 @@ class Counts:
     def __init__(self) -> None:
         self.flags: dict[str, Usage] = {}
 
-    def add(self, key: str, variant: str | None, reason: str, user: str | None, now: float) -> None:
-        """One evaluation."""
+    def of(self, key: str) -> Usage:
+        """That of one flag, to add to."""
         usage = self.flags.get(key)
         if usage is None:
             if len(self.flags) >= MOST_FLAGS:
                 key = OTHERS
             usage = self.flags.setdefault(key, Usage(Counter(), Users()))
-        usage.counts[variant or "", reason] += 1
-        if user is not None:
-            usage.users.add(user)
-        usage.last = max(usage.last, now)
+        return usage

@@ -1,21 +1,25 @@
 """Keeping account of evaluations: counts of all, and who was exposed to which arm of an experiment.
 
-Where a flag is asked for, a tuple is put into a queue and nothing else happens; the client's own thread empties it.
-A queue that is full drops what comes, and counts that. Private attributes are never written anywhere, and neither is
-a targeting key that `attributes.yaml` declares private.
+Where a flag is asked for, three words are written into a book and nothing else happens; the client's own thread works
+it off, and the time that an evaluation is counted at is that of this thread's turn. Somebody in an experiment is
+written down with the time and the attributes that exposures carry. A book that is full drops what comes, and counts
+that. Private attributes are never written anywhere, and neither is a targeting key that `attributes.yaml` declares
+private.
 """
 
 from __future__ import annotations
 
-from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from itertools import count
+from threading import RLock
 from typing import TYPE_CHECKING, Any, Protocol
 
 import mmh3
 import msgspec
 
-from flagctl.client.counts import Counts
+from flagctl.client.answers import Account, Note
+from flagctl.client.counts import OTHERS, Counts, Users
 from flagctl.evaluate.bucket import key_text
 from flagctl.evaluate.operators import lookup
 from flagctl.model.condition import TARGETING_KEY
@@ -25,7 +29,10 @@ if TYPE_CHECKING:
     from flagctl.evaluate.evaluator import Resolution
 
 Row = dict[str, Any]
-Item = tuple[str, Mapping[str, Any], "Resolution", float]
+Sight = tuple[str, "Resolution", str, float, Row]
+"""Somebody in an experiment: flag, answer, targeting key, time, attributes."""
+_WORDS = 3
+"""How many entries of the book are one evaluation: flag, answer, targeting key."""
 Tally = dict[tuple[str, str | None, str, str | None], int]
 
 
@@ -61,7 +68,7 @@ class Written(msgspec.Struct):
 class Recorder:
     """Keeps account of a client's evaluations from now on.
 
-    every: seconds between two batches. limit: evaluations that wait in the queue, and rows that wait for a sink, at the
+    every: seconds between two batches. limit: evaluations that wait in the book, and rows that wait for a sink, at the
     most. attributes: names that exposures carry beside the targeting key, unless they are private. remembered: pairs of
     person and experiment that are known to have been logged; past that the oldest may be logged again.
     """
@@ -85,25 +92,35 @@ class Recorder:
         self._attributes = tuple(attributes)
         self._remembered = remembered
         self._seen: dict[int, None] = {}
-        self._queue: deque[Item] = deque()
+        self._book: list[Any] = []
+        self._sights: list[Sight] = []
         self._waiting: list[list[Batch]] = [[] for _ in self._sinks]
         self._due = float("-inf")
         self._dropped = count()  # counts for any number of threads; each look at it counts one too
         self._looked = 0
-        client.account(self._noter(), self._turn, self._after_fork)
+        self._one_turn = RLock()
+        self._room = limit // 2 * _WORDS
+        self._begin()
 
-    def _noter(self) -> Callable[[str, Mapping[str, Any], Resolution, float], None]:
-        queue, limit, half, ring = self._queue, self._limit, self._limit // 2, self._client.ring
-        append, drop = queue.append, self._dropped.__next__
+    def _begin(self) -> None:
+        """From now on the client writes into the book."""
+        self._client.account(Account(self._book, self._room, self._noter(), self._turn, self._after_fork))
+
+    def _noter(self) -> Note:
+        book, sights, room, most = self._book, self._sights, self._room, self._limit * _WORDS
+        names, ring, drop = self._attributes, self._client.ring, self._dropped.__next__
 
         def note(key: str, context: Mapping[str, Any], answer: Resolution, now: float) -> None:
-            waiting = len(queue)
-            if waiting < limit:
-                append((key, context, answer, now))
-                if waiting == half:
-                    ring()
-            else:
+            waiting = len(book)
+            if waiting >= most:
                 drop()
+                return
+            user = _text(context.get(TARGETING_KEY))
+            book.extend((str.__str__(key) if isinstance(key, str) else OTHERS, answer, user))
+            if answer.experiment is not None and user is not None:
+                sights.append((key, answer, user, now, {name: _found(context, name) for name in names}))
+            if waiting >= room:
+                ring()
 
         return note
 
@@ -123,25 +140,26 @@ class Recorder:
 
     def _after_fork(self) -> None:
         """In the child of a fork, what waits is the parent's to write."""
-        self._queue.clear()
+        self._book, self._sights, self._one_turn = [], [], RLock()
         self._waiting = [[] for _ in self._sinks]
         self.counts, self.written, self._dropped, self._looked = Counts(), Written(), count(), 0
-        self._client.account(self._noter(), self._turn, self._after_fork)
+        self._begin()
 
     def _turn(self, now: float, *, final: bool = False) -> float:
         """Do what is due at a monotonic time; seconds until the next turn."""
-        full = len(self._queue) > self._limit // 2
-        if now < self._due and not final and not full:
-            return self._due - now
-        self._due = now + self._every
-        batch = self._drain()
-        self.written.dropped = next(self._dropped) - self._looked
-        self._looked += 1
-        for sink, waiting in zip(self._sinks, self._waiting, strict=True):
-            if batch.tally or batch.exposures:
-                waiting.append(batch)
-            self._write(sink, waiting)
-        return self._every
+        with self._one_turn:
+            full = len(self._book) > self._room
+            if now < self._due and not final and not full:
+                return self._due - now
+            self._due = now + self._every
+            batch = self._drain()
+            self.written.dropped = next(self._dropped) - self._looked
+            self._looked += 1
+            for sink, waiting in zip(self._sinks, self._waiting, strict=True):
+                if batch.tally or batch.exposures:
+                    waiting.append(batch)
+                self._write(sink, waiting)
+            return self._every
 
     def _write(self, sink: Sink, waiting: list[Batch]) -> None:
         while waiting:
@@ -155,25 +173,26 @@ class Recorder:
             del waiting[0]
 
     def _drain(self) -> Batch:
-        queue, counts = self._queue, self.counts
-        tally: Tally = {}
-        exposures: list[Row] = []
-        private = self._client.private_attributes()
-        for _ in range(len(queue)):
-            key, context, answer, now = queue.popleft()
-            try:
-                user = key_text(context.get(TARGETING_KEY))
-                counts.add(key, answer.variant, answer.reason, user, now)
-                name = (key, answer.variant, answer.reason, answer.error_code)
-                tally[name] = tally.get(name, 0) + 1
-                if answer.experiment is not None and user is not None and self._is_new(key, answer, user):
-                    exposures.append(self._exposure(key, context, answer, user, now, private))
-            except Exception:  # whatever an application put into a context
-                continue
-        client = self._client
+        book, sights, client = _taken(self._book), _taken(self._sights), self._client
+        keys, answers, users = book[::_WORDS], book[1::_WORDS], list(map(_text, book[2::_WORDS]))
+        places = list(map(id, answers))
+        known, now = dict(zip(places, answers, strict=True)), client.time()
+        tally: Tally = Counter()
+        for (key, place), times in Counter(zip(keys, places, strict=True)).items():
+            answer, usage = known[place], self.counts.of(key)
+            usage.counts[answer.variant or "", answer.reason] += times
+            usage.last = max(usage.last, now)
+            tally[key, answer.variant, answer.reason, answer.error_code] += times
+        spots = {user: Users.spot(user) for user in set(users) if user is not None}
+        for key, user in set(zip(keys, users, strict=True)):
+            if user is not None:
+                self.counts.of(key).users.add(spots[user])
+        private = client.private_attributes()
+        exposures = [self._exposure(sight, private) for sight in sights if self._is_new(sight)]
         return Batch(client.environment, client.version, tally, exposures)
 
-    def _is_new(self, key: str, answer: Resolution, user: str) -> bool:
+    def _is_new(self, sight: Sight) -> bool:
+        key, answer, user, *_ = sight
         mark = mmh3.hash64(f"{key}\0{answer.experiment}\0{answer.variant}\0{user}".encode("utf-8", "surrogatepass"))[0]
         if mark in self._seen:
             return False
@@ -182,15 +201,8 @@ class Recorder:
         self._seen[mark] = None
         return True
 
-    def _exposure(
-        self,
-        key: str,
-        context: Mapping[str, Any],
-        answer: Resolution,
-        user: str,
-        now: float,
-        private: frozenset[str],
-    ) -> Row:
+    def _exposure(self, sight: Sight, private: frozenset[str]) -> Row:
+        key, answer, user, now, attributes = sight
         row: Row = {
             "time": now,
             "environment": self._client.environment,
@@ -202,10 +214,35 @@ class Recorder:
         }
         if TARGETING_KEY not in private:
             row["user"] = user
-        shown = {name: lookup(context, name) for name in self._attributes if not _hidden(name, private)}
+        shown = {name: value for name, value in attributes.items() if not _hidden(name, private)}
         if shown:
             row["attributes"] = shown
         return row
+
+
+def _taken(items: list[Any]) -> list[Any]:
+    """Everything in a list that others go on adding to."""
+    taken = items[:]
+    del items[: len(taken)]
+    return taken
+
+
+def _text(user: object) -> str | None:
+    """A targeting key as it is counted; None for what is none, whatever an application put there."""
+    if type(user) is str:
+        return user or None
+    try:
+        return key_text(user)
+    except Exception:
+        return None
+
+
+def _found(context: Mapping[str, Any], name: str) -> Any:
+    """The value of an attribute; None where looking for it raises."""
+    try:
+        return lookup(context, name)
+    except Exception:
+        return None
 
 
 def _hidden(name: str, private: frozenset[str]) -> bool:

@@ -21,10 +21,13 @@ _PADDED = 122
 """How many bytes the portable key has."""
 
 
-def flag(key: str, document: Any, scope: Scope) -> Draft:
-    """The function of a flag: (context, now, memo=None) to a Resolution. Raises Unsaid."""
+def flag(key: str, document: Any, scope: Scope) -> FlagDraft:
+    """The function of a flag: (context, now, memo=None) to a Resolution. Raises Unsaid.
+
+    now: seconds since the epoch, or a clock, which only a flag that depends on time asks.
+    """
     try:
-        draft = _Flag(key, document, scope)
+        draft = FlagDraft(key, document, scope)
         draft.write()
     except Unsaid:
         raise
@@ -45,7 +48,7 @@ def segment(document: Any, scope: Scope) -> Draft:
     return draft
 
 
-class _Flag(Draft):
+class FlagDraft(Draft):
     """The function of a flag, in the six steps of DESIGN 2.3 without the second."""
 
     def __init__(self, key: str, flag: Mapping[str, Any], scope: Scope) -> None:
@@ -64,6 +67,10 @@ class _Flag(Draft):
             place = self.places[variant, reason, rule, experiment] = len(self.answers)
             self.answers.append(Resolution(value, variant, reason, rule=rule, experiment=experiment))
         return f"answers[{place}]"
+
+    def only(self) -> Resolution | None:
+        """The answer of a flag that gives the same one to everybody, always."""
+        return self.answers[0] if len(self.lines) == 1 else None
 
     def source(self) -> str:
         """The whole function, when all of its body is written."""
@@ -92,6 +99,7 @@ class _Flag(Draft):
     def expiry(self) -> None:
         """Step 3, `expires_at`."""
         if "expires_at" in self.flag:
+            self.timed = True
             self.add(1, f"if now >= {self.bind('x', _whole(self.flag['expires_at']))}: return {self.disabled()}")
 
     def disabled(self) -> str:
@@ -114,6 +122,7 @@ class _Flag(Draft):
             self.add(1, f"{'el' if place else ''}if now >= {self.bind('x', at)}:")
             self.add(2, (f"d = {index}" if len(defaults) > 1 else "pass") if on else f"return {self.disabled()}")
         begins = len(states) > 1
+        self.timed |= begins
         if begins and (not states[0][1] or len(defaults) > 1):
             self.add(1, "else:")
         if not states[0][1]:
@@ -128,6 +137,7 @@ class _Flag(Draft):
             if needed["flag"] not in self.scope.flags:
                 self.add(1, f"return {self.disabled()}")
                 return False
+            self.timed = True  # the other may be, and both are asked for the same time
             answer = self.remembered(self.link("flag", needed["flag"]), "ctx, now, memo")
             self.add(1, f"if {answer}.variant != {self.bind('w', _text(needed['variant']))}: return {self.disabled()}")
         return True
@@ -210,6 +220,7 @@ class _Flag(Draft):
 
     def ramp(self, depth: int, of: Any, user: str, rule: str | None, experiment: str | None) -> None:
         """The same, where the first range grows with time."""
+        self.timed = True
         starts = tuple(_whole(at) for at, _ in of["ramp"])
         if list(starts) != sorted(starts):
             raise Unsaid

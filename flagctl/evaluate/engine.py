@@ -13,7 +13,7 @@ from flagctl.errors import OutsideError
 from flagctl.evaluate import codegen, runtime
 from flagctl.evaluate.bucket import GENERATIONS
 from flagctl.evaluate.evaluator import Evaluator, Resolution
-from flagctl.evaluate.expressions import Scope, Unsaid
+from flagctl.evaluate.expressions import Draft, Scope, Unsaid
 
 FORMAT = "flagctl/snapshot/1"
 _TTL = 300
@@ -21,6 +21,10 @@ _DEEPEST = 50
 _COLD = 10
 _REMEMBERED = 256
 Function = Callable[..., Any]
+Time = float | Callable[[], float]
+"""Seconds since the epoch, or a clock that says them."""
+Made = tuple[Function | None, Any]
+"""A function of a context and the time (few flags ask a clock for it), or None and the only answer there is."""
 
 
 class Attribute(msgspec.Struct, frozen=True, gc=False):
@@ -100,6 +104,8 @@ class Engine:
         types = {name: attribute.type for name, attribute in head.attributes.items()}
         self._scope = Scope(head.bucketing, types, flags, segments)
         self._entries: dict[str, Function] = {}
+        self._made: dict[str, Made] = {}
+        self._only: dict[str, Resolution] = {}
         self._functions: dict[str, dict[str, Function]] = {"flag": {}, "segment": {}}
         self._infos: dict[str, FlagInfo | None] = {}
 
@@ -154,9 +160,9 @@ class Engine:
         """Flags and segments as they stand in the snapshot, by name: what did not change is equal byte for byte."""
         return self._flags.encoded(), self._segments.encoded()
 
-    def made(self) -> Mapping[str, Function]:
-        """What answers (context, now), by flag; grows as flags are asked for. Where it raises, ask `evaluate`."""
-        return self._entries
+    def made(self) -> Mapping[str, Made]:
+        """What answers, by flag; grows as flags are asked for. Where it raises, ask `evaluate`."""
+        return self._made
 
     def evaluate(
         self,
@@ -239,6 +245,7 @@ class Engine:
         elif made is not _raise and any(isinstance(value, dict) for value in self._flags[key]["variants"].values()):
             made = _copying(made)
         self._entries[key] = made
+        self._made[key] = (None, self._only[key]) if key in self._only else (made, None)
         return made
 
     def _function(self, kind: str, name: str, stack: tuple[tuple[str, str], ...], eager: bool) -> Function | None:
@@ -249,7 +256,9 @@ class Engine:
         if me in stack or len(stack) > _DEEPEST:
             raise Unsaid
         if kind == "flag":
-            draft = codegen.flag(name, self._flags[name], self._scope)
+            draft: Draft = (flag := codegen.flag(name, self._flags[name], self._scope))
+            if (only := flag.only()) is not None and not isinstance(only.value, dict):
+                self._only[name] = only
         else:
             draft = codegen.segment(self._segments[name], self._scope)
         for index in draft.links:
@@ -343,7 +352,8 @@ class _Cold:
         self.key = key
         self.left = _COLD
 
-    def __call__(self, context: Mapping[str, Any], now: float) -> Resolution:
+    def __call__(self, context: Mapping[str, Any], now: Time) -> Resolution:
+        now = now() if callable(now) else now
         self.left -= 1
         if self.left < 0:
             found: Resolution = self.engine._entry(self.key, eager=True)(context, now)
@@ -361,7 +371,7 @@ def _raise(context: object, now: object) -> Resolution:
 def _copying(function: Function) -> Function:
     """The same answers, their values the caller's to change."""
 
-    def answer(context: Mapping[str, Any], now: float) -> Resolution:
+    def answer(context: Mapping[str, Any], now: Time) -> Resolution:
         found: Resolution = function(context, now)
         return msgspec.structs.replace(found, value=_copied(found.value))
 

@@ -70,6 +70,7 @@ class Draft:
         self.known: dict[tuple[str, Any], str] = {}
         self.variables: dict[tuple[str, str], str] = {}
         self.reads = False
+        self.timed = False
         self.parameters = parameters
 
     def add(self, depth: int, line: str) -> None:
@@ -109,6 +110,8 @@ class Draft:
         head = [f"def answer({', '.join([self.parameters, *self.names])}):"]
         if self.reads:
             head.append("    if type(ctx) is not dict: ctx = mapping(ctx)")
+        if self.timed:
+            head.append("    if type(now) is not float and callable(now): now = now()")
         if self.links and "now" in self.parameters:
             head.append("    if memo is None: memo = {}")
         return "\n".join([*head, *self.lines, ""])

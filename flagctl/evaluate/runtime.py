@@ -96,7 +96,7 @@ def _version(text: str) -> semver.Key | None:
 
 
 _NAMES: dict[str, Any] = {
-    "__builtins__": {each.__name__: each for each in (any, bool, dict, float, int, len, map, str, type)},
+    "__builtins__": {each.__name__: each for each in (any, bool, callable, dict, float, int, len, map, str, type)},
     "__name__": "flagctl.evaluate.generated",
     "bisect": bisect_right,
     "find": _find,
