@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from flagctl.check.run import check
 from flagctl.errors import OutsideError
 from flagctl.files.repository import Reading, read_repository
+from flagctl.files.walk import Tree
 from flagctl.model import times
 from flagctl.problems import Problem
 
@@ -30,7 +31,7 @@ attributes:
 FLAG = "flags/production/example.yaml"
 
 
-class TextTree:
+class TextTree(Tree):
     """Files by path; text with lone surrogates stands for bytes that are not UTF-8."""
 
     def __init__(self, files: Mapping[str, str]) -> None:

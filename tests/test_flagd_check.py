@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 from random import Random
@@ -92,10 +93,18 @@ def test_build_writes_it_where_flagd_readers_look(repo: Path, flagctl: Callable[
     ]
 
 
-def test_build_warns_of_more_than_a_grpc_message_holds(repo: Path, flagctl: Callable[..., Any]) -> None:
+def test_build_and_publish_warn_of_more_than_a_grpc_message_holds(
+    repo: Path, flagctl: Callable[..., Any], git: Any
+) -> None:
     for number in range(5):
         people = ", ".join(f"{number}-{'x' * 40}-{person}" for person in range(19_000))
         (repo / f"flags/production/many-{number}.yaml").write_text(flag(f"overrides: {{on: [{people}]}}\n"))
     done = flagctl("build", "production", "--format", "flagd")
     assert done.returncode == 0, done.stderr[:2000]
-    assert "more than a gRPC message holds (4,194,304)" in done.stderr
+    (said,) = [line for line in done.stderr.splitlines() if "gRPC" in line]
+    assert f"production has {len(done.stdout.encode()):,} bytes, more than a gRPC message holds (4,194,304)" in said
+    git(repo, "add", "-A")
+    git(repo, "commit", "-qm", "Many people")
+    sent = flagctl("publish", "production", "--no-self-test", "--dry-run").stderr
+    digits = re.compile(r"has [\d,]+ bytes")  # it knows the commit, and versions
+    assert digits.sub("", said) in [digits.sub("", line) for line in sent.splitlines()]

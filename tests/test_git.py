@@ -232,6 +232,21 @@ def test_a_commits_tree_is_what_the_disk_was(repo: Path, git: GitRun) -> None:
             tree.read("flags/production/none.yaml")
 
 
+def test_a_file_that_git_has_lost_is_a_problem_and_the_others_are_read(repo: Path, git: GitRun) -> None:
+    lost = git(repo, "rev-parse", "HEAD:flags/production/wishlist-gallery.yaml").strip()
+    (repo / ".git/objects" / lost[:2] / lost[2:]).unlink()
+    with CommitTree(Git(repo), "HEAD") as tree:
+        reading = read_repository(tree)
+    # both environments have it in the same words, so that Git kept it once
+    found = [(problem.rule, problem.file, problem.message) for problem in reading.problems]
+    assert found == [
+        ("file-access", f"flags/{name}/wishlist-gallery.yaml", f"Git has no object {lost}")
+        for name in ("development", "production")
+    ]
+    flags = {name: list(held.flags) for name, held in reading.repository.environments.items()}
+    assert flags == {"development": ["wishlist-edit"], "production": ["wishlist-edit"]}
+
+
 def test_a_revision_that_is_none_is_a_mistake_of_use(repo: Path) -> None:
     for revision in ("nope", "--all", "HEAD^{tree}", ""):
         with pytest.raises(UsageError, match="is no commit"):

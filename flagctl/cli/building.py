@@ -97,7 +97,7 @@ def _counted(members: Collection[str], many: str) -> str:
 
 
 def _flagd(document: dict[str, Any], audience: str, title: str) -> Built:
-    from flagctl.compile.flagd import GRPC_LIMIT, definition
+    from flagctl.compile.flagd import definition, oversize
     from flagctl.compile.snapshot import digest, encode
 
     made = definition(document)
@@ -107,11 +107,8 @@ def _flagd(document: dict[str, Any], audience: str, title: str) -> Built:
     notes = []
     if left_out:
         notes.append((f"left out, for flagd can't say them: {', '.join(left_out)}", "flagctl check says why"))
-    if len(data) > GRPC_LIMIT:
-        text = (
-            f"{len(data):,} bytes are more than a gRPC message holds ({GRPC_LIMIT:,}): flagd's grpc:// sync will fail"
-        )
-        notes.append((text, "let services read it as a file or over HTTP, or raise that limit on both sides"))
+    if note := oversize(document["environment"], len(data)):
+        notes.append(note)
     return Built(document["environment"], audience, "flagd.json", data, said, notes)
 
 

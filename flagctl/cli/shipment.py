@@ -119,6 +119,7 @@ def receipts_of(
     self_test: try the flagd definition out in flagd's engine; None: that of protected environments, if it is there.
     override_freeze: why frozen environments are published to; to take a canary back needs none.
     """
+    from flagctl.compile.flagd import oversize
     from flagctl.publish.canary import share_of
 
     if (canary is not None) + promote + abort > 1:
@@ -140,6 +141,9 @@ def receipts_of(
         warn(f"changed but not committed, so not published: {', '.join(shipment.left_out)}", "git commit, then again")
     if shipment.unsaid:
         warn(f"not in flagd.json, for flagd can't say them: {', '.join(shipment.unsaid)}", "flagctl check says why")
+    for draft in dict.fromkeys(draft for draft, _ in shipment.parcels):
+        if note := oversize(draft.environment, len(shipment.flagd[draft.environment](draft.document))):
+            warn(*note)
     try_out(project, shipment, self_test, say=say, warn=warn)
     frozen = [said for name in shipment.frozen for said in shipment.frozen[name]]
     if override_freeze or options["dry_run"]:

@@ -64,6 +64,17 @@ def definition(snapshot: Mapping[str, Any]) -> Definition:
     return Definition({"$schema": SCHEMA, "metadata": metadata, "flags": flags}, unsaid)
 
 
+def oversize(environment: str, size: int) -> tuple[str, str] | None:
+    """What to tell whoever makes a definition of so many bytes, and a hint; None where it fits everywhere."""
+    if size <= GRPC_LIMIT:
+        return None
+    return (
+        f"the flagd definition of {environment} has {size:,} bytes, more than a gRPC message holds ({GRPC_LIMIT:,}): "
+        "flagd's grpc:// sync will fail",
+        "let services read it as a file or over HTTP, or raise that limit on both sides",
+    )
+
+
 def in_order(links: Mapping[str, Iterable[str]]) -> list[str]:
     """The names, each after those that it leads to; in a circle after those that are not in it."""
     found: dict[str, None] = {}

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from flagctl.files.cache import Cache
 
 
-_REPORTED = 200
+_AT_ONCE = 200
 """Files between two reports of progress."""
 
 
@@ -63,8 +63,9 @@ def read_repository(
         reader.refused()
         reader.settings(any(entry.kind == "settings" for entry in entries))
         for done, entry in enumerate(entries):
-            if not done % _REPORTED:
+            if not done % _AT_ONCE:
                 report(done, len(entries))
+                tree.expect(some.path for some in entries[done : done + _AT_ONCE] if some.kind != "settings")
             reader.take(entry)
         if cache is not None and keep:
             cache.save()

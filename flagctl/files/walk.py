@@ -8,11 +8,14 @@ import re
 import stat
 from functools import lru_cache
 from pathlib import Path
-from typing import Literal, Protocol
+from typing import TYPE_CHECKING, Literal, Protocol
 
 import msgspec
 
 from flagctl.errors import OutsideError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 SETTINGS = "flags/flagctl.yaml"
 ATTRIBUTES = "flags/attributes.yaml"
@@ -53,6 +56,9 @@ class Tree(Protocol):
             folder, _, name = path.rpartition("/")
             found.setdefault(folder, set()).add(name)
         return found
+
+    def expect(self, paths: Iterable[str]) -> None:
+        """These files are read next, once each: where one after the other takes longer, they may be got at once."""
 
     def read(self, path: str) -> bytes:
         """A file's bytes. Raises OutsideError when it can't be read."""

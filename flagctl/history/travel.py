@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import posixpath
 from collections import Counter
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Self
 
 from flagctl.errors import OutsideError
@@ -60,6 +61,11 @@ class CommitTree(Tree):
         if blob is None:
             raise OutsideError(f"{path} is not in commit {self.commit[:12]}")
         return self._blobs.read(blob)
+
+    def expect(self, paths: Iterable[str]) -> None:
+        """See flagctl.files.walk.Tree."""
+        listed = self._listed()
+        self._blobs.fetch(listed[path] for path in paths if path in listed)
 
     def _listed(self) -> dict[str, str]:
         if self._objects is None:
@@ -131,14 +137,19 @@ class Blobs:
         return data
 
     def fetch(self, names: Iterable[str]) -> None:
-        """Read what will soon be asked for, as often as named: one after the other, Git and we would wait in turn."""
+        """Read what will soon be asked for, as often as named: one after the other, Git and we would wait in turn.
+
+        What Git does not have is told when it is asked for.
+        """
         counts = Counter(names)
         wanted = [name for name in counts if name not in self._ahead]
         self._left.update(counts)
         for start in range(0, len(wanted), _AT_ONCE):
             some = wanted[start : start + _AT_ONCE]
             self._ask(some)
-            self._ahead |= {name: self._answer(name) for name in some}
+            for name in some:
+                with suppress(OutsideError):
+                    self._ahead[name] = self._answer(name)
 
     def close(self) -> None:
         """End the process that reads; a later read starts another."""
