@@ -59,6 +59,7 @@ class Tree(Protocol):
 
     def expect(self, paths: Iterable[str]) -> None:
         """These files are read next, once each: where one after the other takes longer, they may be got at once."""
+        return
 
     def read(self, path: str) -> bytes:
         """A file's bytes. Raises OutsideError when it can't be read."""
