@@ -80,6 +80,7 @@ def test_a_dry_run_makes_no_key(repo: Path, home: Path, flagctl: Run) -> None:
         (["new", "k", "--file", "key"], 5, "lies in the repository"),
         (["new", "a/b"], 2, "can't name a key"),
         (["new", "k", "--until", "soon"], 2, "is no time"),
+        (["new", "k", "--until", "2020-01-01"], 2, "is over, so nobody would believe the key"),
         (["rotate", "k"], 2, "no key is in use"),
         (["rotate", "k", "--retire", "j"], 2, 'no key "j"'),
         (["new", "k", "--from", "2027-01-02", "--until", "2027-01-01"], 1, "retired before it begins"),
@@ -92,6 +93,16 @@ def test_a_key_that_can_not_be_made_leaves_nothing_behind(
     assert (done.returncode, told in done.stderr) == (code, True), done.stderr
     assert git(repo, "status", "--porcelain") == ""
     assert not list(home.rglob("keys/*"))
+
+
+def test_a_rotation_gives_no_key_a_longer_life(repo: Path, flagctl: Run) -> None:
+    assert flagctl("key", "new", "old", "--until", "3d").returncode == 0
+    (before,) = listed(flagctl)
+    done = flagctl("key", "rotate", "new")
+    assert (done.returncode, "old is retired at" in done.stderr) == (0, True), done.stderr
+    assert [key["until"] for key in listed(flagctl)] == [before["until"], None]
+    assert flagctl("key", "rotate", "newer", "--retire", "old", "--after", "1d").returncode == 0
+    assert listed(flagctl)[0]["until"] < before["until"]
 
 
 def test_a_key_file_is_never_overwritten(repo: Path, home: Path, flagctl: Run, git: Run) -> None:

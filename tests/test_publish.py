@@ -430,6 +430,7 @@ def test_a_receipt_in_json() -> None:
                 "flags": {"added": [*"abcdefghijk"], "changed": [], "removed": ["old"]},
             }
         ],
+        "failures": [],
     }
 
 

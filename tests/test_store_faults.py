@@ -19,6 +19,7 @@ import redis
 from proxy import faulty_s3
 from publisher import LIVE, send
 from servers import Place, Sentinel, free_port, redis_sentinel, redis_server, until
+from test_store_hangs import hanging
 
 from flagctl.errors import FlagctlError, OutsideError, RefusedError
 from flagctl.stores import open_store, s3_client
@@ -88,7 +89,7 @@ def test_s3_that_took_it_but_never_could_say_so_is_asked_what_is_live(faulty: tu
         ("s3://flags/x?endpoint=http://127.0.0.1:1", "is it running"),
         ("redis://127.0.0.1:1/0", "is it running"),
         ("redis+sentinel://127.0.0.1:1/mymaster", "the Sentinels know no primary"),
-        ("redis+cluster://127.0.0.1:1", "127.0.0.1:1"),
+        ("redis+cluster://127.0.0.1:1", "is it running"),
     ],
 )
 def test_who_is_not_there_is_named(
@@ -100,6 +101,40 @@ def test_who_is_not_there_is_named(
         with pytest.raises(OutsideError) as caught:
             call()
         assert words in f"{caught.value.message} {caught.value.hint}"
+
+
+@pytest.mark.parametrize(
+    ("url", "words"),
+    [
+        ("s3://flags/x?endpoint=http://127.0.0.1:{}", "what answers there is no S3 service"),
+        ("redis://127.0.0.1:{}/0", "what answers there is no Redis"),
+        ("redis+cluster://127.0.0.1:{}", "is the address right?"),
+    ],
+)
+def test_who_is_somebody_else_is_told(aws: None, url: str, words: str) -> None:
+    with hanging(b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n") as port, pytest.raises(OutsideError) as caught:
+        open_store(url.format(port), Path("/")).put(LIVE, b"")
+    assert words in f"{caught.value.message} {caught.value.hint}"
+
+
+def test_what_the_library_prints_of_sentinels_is_not_shown() -> None:
+    with pytest.raises(OutsideError) as caught:
+        open_store("redis+sentinel://127.0.0.1:1/mymaster", Path("/")).get(LIVE)
+    assert "ConnectionError" in caught.value.message
+    assert "<" not in caught.value.message
+
+
+@pytest.mark.parametrize("form", ["redis://127.0.0.1:{}/0", "redis+cluster://127.0.0.1:{}"])
+def test_a_wrong_password_is_told_and_not_shown(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, form: str) -> None:
+    monkeypatch.setenv("SOME_PASSWORD", "wr0ng-one")
+    port = free_port()
+    with redis_server(tmp_path, port):
+        redis.Redis(port=port).config_set("requirepass", "the-right-one")
+        store = open_store(form.format(port), Path("/"), {"password_env": "SOME_PASSWORD"})
+        with pytest.raises(OutsideError, match="it doesn't accept user and password") as caught:
+            store.get(LIVE)
+    assert "password_env" in caught.value.hint
+    assert "wr0ng" not in caught.value.message
 
 
 def test_without_conditional_writes_publishing_says_so_or_refuses_as_settings_choose(

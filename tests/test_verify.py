@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import random
+import re
 import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -264,6 +265,39 @@ def served(folder: Path) -> Iterator[str]:
             yield f"http://127.0.0.1:{server.server_port}"
         finally:
             server.shutdown()
+
+
+def test_the_entry_in_the_history_is_looked_at_too(repo: Path, live: Path, flagctl: Run) -> None:
+    (entry,) = live.parent.glob("history/2-*.json")
+    entry.write_bytes(entry.read_bytes().replace(b"wishlist", b"wishlast", 1))
+    done = flagctl("verify", "-e", "production")
+    assert (done.returncode, f"history/{entry.name} of version 2: NO" in done.stdout) == (1, True), done.stdout
+
+
+def test_a_version_that_is_not_to_be_believed_is_no_measure_for_other_parts(repo: Path, live: Path) -> None:
+    live.write_bytes(re.sub(rb'"version":\d+}$', b'"version":900}', live.read_bytes()))
+    assert [(one.audience, one.ok) for one in verified(repo)] == [(None, False), ("web", True)]
+
+
+def test_what_can_not_be_told_of_one_target_hides_nothing_of_the_others(
+    repo: Path, live: Path, flagctl: Run, git: Run
+) -> None:
+    settings = repo / "flags/flagctl.yaml"
+    both = settings.read_text().replace(
+        'protected: true\n    targets: ["file:published"]',
+        'protected: true\n    targets: ["redis://127.0.0.1:1/0", "file:published"]',
+    )
+    settings.write_text(both)
+    done = flagctl("verify", "-e", "production")
+    assert done.returncode == 4, done.stderr
+    assert "redis://127.0.0.1:1/0: production: CAN'T TELL" in done.stdout
+    assert "file:published: production version 2: this is what" in done.stdout
+    live.write_bytes(live.read_bytes().replace(b"wishlist", b"wishlast", 1))
+    done = flagctl("verify", "-e", "production", "--json")
+    assert done.returncode == 1, "what is wrong weighs more than what nobody knows"
+    errors = [one["error"] for one in json.loads(done.stdout)["snapshots"]]
+    assert "is it running" in json.loads(done.stdout)["snapshots"][0]["hint"]
+    assert ("can't read production/snapshot.json" in errors[0], errors[1]) == (True, None)
 
 
 def test_a_url_is_verified(repo: Path, live: Path, flagctl: Run) -> None:

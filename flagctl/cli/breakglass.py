@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from flagctl.project import Project
     from flagctl.publish.draft import Sign
     from flagctl.publish.receipt import Receipt
+    from flagctl.publish.several import Failure
     from flagctl.stores.base import Store
 
 _LONGEST = 7 * 86400
@@ -91,18 +93,22 @@ class Kill(msgspec.Struct, frozen=True, kw_only=True):
             f"**Merging this makes it last**: the next publish keeps `{self.key}` off. If it may come back, close this."
         )
 
-    def send(self, sign: Sign | None) -> Iterator[Receipt]:
-        """The override at one target after the other; what was yielded is done when a later one raises."""
+    def send(self, sign: Sign | None) -> Iterator[Receipt | Failure]:
+        """The override at all targets at once, as `publish.several.each` does: who hangs holds nobody up."""
         from flagctl.cli.shipment import stopwatch
         from flagctl.publish.draft import makers
         from flagctl.publish.keys import believed
         from flagctl.publish.kill import kill
+        from flagctl.publish.several import Job, each
 
-        for store in self.stores:
-            yield kill(
+        def killed(store: Store) -> Receipt:
+            return kill(
                 store, self.environment, self.key, self.until, sign=sign, beside=makers(self.settings, sign),
                 keys=believed(self.settings), now=self.now, elapsed=stopwatch(),
             )  # fmt: skip
+
+        jobs = [Job(self.environment, store.url, partial(killed, store)) for store in self.stores]
+        yield from each(jobs, at_once=True)
 
 
 def prepare(project: Project, key: str, environment: str, ttl: str, *, now: float) -> Kill:
@@ -131,8 +137,10 @@ def prepare(project: Project, key: str, environment: str, ttl: str, *, now: floa
         raise RefusedError(f"{person} may not break the glass in {environment}; {who}",
                            hint=f"flagctl set {key} -e {environment} --off goes the usual way")  # fmt: skip
     stores = stores_of(project, settings, [environment], None)[environment]
-    for store in stores:
-        require_live(store, environment, key, believed(settings), now)
+    _require_one(
+        lambda store: require_live(store, environment, key, believed(settings), now),
+        stores_of(project, settings, [environment], None)[environment],
+    )
     flag = repository.environments[environment].flags.get(key)
     return Kill(
         key=key, environment=environment, until=int(now) + seconds, now=now, person=person,
@@ -141,15 +149,32 @@ def prepare(project: Project, key: str, environment: str, ttl: str, *, now: floa
     )  # fmt: skip
 
 
+def _require_one(look: Callable[[Store], object], stores: list[Store]) -> None:
+    """Return once one place has what is asked for, without waiting for those that hang; else raise the first's error.
+
+    stores: for this alone, since some may be in use for longer.
+    """
+    from concurrent.futures import ThreadPoolExecutor, as_completed
+
+    threads = ThreadPoolExecutor(len(stores))
+    asked = [threads.submit(look, store) for store in stores]
+    try:
+        if all(one.exception() for one in as_completed(asked)):
+            asked[0].result()
+    finally:
+        threads.shutdown(wait=False)
+
+
 def announce(
-    kill: Kill, commit: str, reason: str, receipts: list[Receipt], *, out: Output,
+    kill: Kill, commit: str, reason: str, outcomes: list[Receipt | Failure], *, out: Output,
     forge: Callable[[Git], Forge | None], as_json: bool,
 ) -> None:  # fmt: skip
     """Say loudly what is done, then ask for the pull request that makes it last; where that fails, say what to do."""
-    out.warn(
-        f"BREAK GLASS: {kill.person} turned {kill.key} off in {kill.environment} "
-        f"until {times.text(kill.until)}: {reason}"
-    )
+    from flagctl.publish.receipt import Receipt
+
+    missed = [one.target for one in outcomes if not isinstance(one, Receipt)]
+    where = f"{kill.environment}, BUT NOT AT {', '.join(missed)}," if missed else kill.environment
+    out.warn(f"BREAK GLASS: {kill.person} turned {kill.key} off in {where} until {times.text(kill.until)}: {reason}")
     proposed, url = None, None
     unless = f"{kill.key} comes back unless {kill.branch} is merged"
     try:
@@ -166,12 +191,15 @@ def announce(
             out.data(url)
     finally:
         if as_json:
-            out.json(_document(kill, commit, reason, receipts, url))
+            out.json(_document(kill, commit, reason, outcomes, url))
 
 
-def _document(kill: Kill, commit: str, reason: str, receipts: list[Receipt], url: str | None) -> dict[str, Any]:
-    from flagctl.publish.receipt import document as of_receipts
+def _document(
+    kill: Kill, commit: str, reason: str, outcomes: list[Receipt | Failure], url: str | None
+) -> dict[str, Any]:
+    from flagctl.publish.receipt import document as of_outcomes
 
+    sent = of_outcomes(outcomes)
     return {
         "format": "flagctl/kill/1",
         "flag": kill.key,
@@ -182,5 +210,6 @@ def _document(kill: Kill, commit: str, reason: str, receipts: list[Receipt], url
         "branch": kill.branch if commit else None,
         "commit": commit or None,
         "pull_request": url,
-        "receipts": of_receipts(receipts)["receipts"],
+        "receipts": sent["receipts"],
+        "failures": sent["failures"],
     }

@@ -18,7 +18,7 @@ def effective(project: Project) -> dict[str, Any]:
     from flagctl.files.locate import locate
     from flagctl.files.read import load
     from flagctl.files.walk import SETTINGS, classify
-    from flagctl.stores.masking import mask
+    from flagctl.stores.masking import named
 
     settings = project.settings()
     raw = project.tree.read(SETTINGS)
@@ -51,7 +51,7 @@ def effective(project: Project) -> dict[str, Any]:
                 "name": name,
                 "promotes_from": environment.promotes_from or None,
                 "protected": environment.protected,
-                "targets": [mask(target.url) for target in environment.targets],
+                "targets": [named(target.url, target.options) for target in environment.targets],
                 "flags": flags.count(name),
             }
             for name, environment in settings.environments.items()

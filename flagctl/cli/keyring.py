@@ -81,6 +81,10 @@ def moment(text: str | None, option: str, now: float) -> str | None:
     return times.text(now + span)
 
 
+def _seconds(text: str | None) -> int | None:
+    return None if text is None else times.seconds(text)
+
+
 def changed_settings(
     session: Session, edits: list[tuple[list[str | int], Any]], message: str, **options: Any
 ) -> Changed:
@@ -131,12 +135,19 @@ def make(
     key = PrivateKey.new()
     entry = {"name": name, "public": public_line(key.public, name)}
     bounds = {"from": moment(since, "--from", now), "until": moment(until, "--until", now)}
+    if (_seconds(bounds["until"]) or now + 1) <= now:
+        raise UsageError(f'--until "{until}" is over, so nobody would believe the key', hint="--until 365d")
     edits: list[tuple[list[str | int], Any]] = [(["keys"], entry | {field: at for field, at in bounds.items() if at})]
     message = f"Add the signing key {name}"
     if retire is not None:
         old = retired(settings, retire[0], now)
         message = f"Rotate the signing key {old} to {name}"
-        edits.append((["keys", old, "until"], moment(retire[1], "--after", now)))
+        last = moment(retire[1], "--after", now)
+        ends = next(known.until for known in settings.keys if known.name == old)
+        if ends is not None and ends <= (_seconds(last) or ends):
+            out.say(f"{old} is retired at {times.text(ends)} already; that stays")
+        else:
+            edits.append((["keys", old, "until"], last))
     if not dry_run:
         save(path, key.line() + "\n" if line else key.pem())
     try:

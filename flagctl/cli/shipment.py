@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from flagctl.cli.standing import called
 from flagctl.errors import ProblemsError, UsageError
 from flagctl.files.walk import ATTRIBUTES, SETTINGS, classify
 from flagctl.model.repository import Target, freezes, refuse_frozen, require_environment
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from flagctl.publish.draft import Draft, Sign
     from flagctl.publish.flagd import FlagdMaker
     from flagctl.publish.receipt import Receipt
+    from flagctl.publish.several import Failure
     from flagctl.stores.base import Store
 
 
@@ -51,8 +53,8 @@ class Shipment(msgspec.Struct, frozen=True):
         share: int | None = None,
         above: int | None = None,
         override: str | None = None,
-    ) -> Iterator[Receipt]:
-        """Publish one after the other; what was yielded is done when a later one raises.
+    ) -> Iterator[Receipt | Failure]:
+        """Publish one after the other, as `publish.several.each` does.
 
         share: as a canary, for so many thousandths of a percent of the instances. above: see `publish`. override: why
         frozen environments are published to; without it RefusedError is raised before anything leaves, if anything
@@ -61,6 +63,7 @@ class Shipment(msgspec.Struct, frozen=True):
         from flagctl.publish.canary import start
         from flagctl.publish.floor import floor_of
         from flagctl.publish.publish import publish
+        from flagctl.publish.several import Job, each
 
         known: dict[str, dict[str, int]] = {}
 
@@ -83,10 +86,15 @@ class Shipment(msgspec.Struct, frozen=True):
             said = self.frozen.get(draft.environment, [])
             if said and not override and not dry_run and one(draft, store, dry_run=True).outcome == "planned":
                 refuse_frozen(said, override)
-        for draft, store in self.parcels:
+
+        def sent(draft: Draft, store: Store) -> Receipt:
             receipt = one(draft, store, dry_run=dry_run)
             over = override if draft.environment in self.frozen and receipt.outcome in ("published", "canary") else None
-            yield msgspec.structs.replace(receipt, override_freeze=over)
+            return msgspec.structs.replace(receipt, override_freeze=over)
+
+        yield from each(
+            [Job(draft.environment, store.url, partial(sent, draft, store)) for draft, store in self.parcels]
+        )
 
 
 def stopwatch() -> Callable[[], float]:
@@ -113,7 +121,7 @@ def receipts_of(
     self_test: bool | None,
     override_freeze: str | None,
     **options: Any,
-) -> Iterator[Receipt]:
+) -> Iterator[Receipt | Failure]:
     """One run of `publish`. Nothing leaves before everything is in order; then one target after the other.
 
     self_test: try the flagd definition out in flagd's engine; None: that of protected environments, if it is there.
@@ -133,7 +141,7 @@ def receipts_of(
         frozen = freezes(names, project.settings(), now) if promote else []
         _tell_frozen(frozen, override_freeze, warn, dry_run=options["dry_run"])
         return settle_canary(
-            project, names, everything, target, promote=promote, signer=signer, now=now,
+            project, names, everything, target, promote=promote, signer=signer, now=now, warn=warn,
             override=override_freeze if frozen else None, **options,
         )  # fmt: skip
     shipment = load(project, revision, names, everything, target, signer=signer, now=now)
@@ -206,28 +214,34 @@ def settle_canary(
     promote: bool,
     signer: Callable[[Settings], Sign | None],
     now: float,
+    warn: Callable[[str, str], None],
     override: str | None,
     **options: Any,
-) -> Iterator[Receipt]:
+) -> Iterator[Receipt | Failure]:
     """Promote or abort the canary of environments, at one target after the other, whatever the commit says now.
 
-    options: `allow_older` and `dry_run`. Raises RefusedError where there is no canary.
+    Targets without one are left as they are: a run before this one may have come as far as these.
+    options: `allow_older` and `dry_run`. Raises RefusedError where no target has a canary.
     """
     from flagctl.history.git import Git
     from flagctl.publish import canary
     from flagctl.publish.draft import makers
     from flagctl.publish.keys import believed
+    from flagctl.publish.several import Job, each
 
     _require_names(names, everything)
     settings, git = project.settings(), Git(project.root)
     stores = stores_of(project, settings, list(dict.fromkeys(names)), target)
     sign = signer(settings)
     settle = canary.promote if promote else canary.abort
-    for name, places in stores.items():
-        for store in places:
-            done = settle(store, name, sign=sign, beside=makers(settings, sign), keys=believed(settings), now=now,
-                          is_ancestor=git.is_ancestor, elapsed=stopwatch(), **options)  # fmt: skip
-            yield msgspec.structs.replace(done, override_freeze=override)
+
+    def settled(name: str, store: Store) -> Receipt:
+        done = settle(store, name, sign=sign, beside=makers(settings, sign), keys=believed(settings), now=now,
+                      is_ancestor=git.is_ancestor, elapsed=stopwatch(), **options)  # fmt: skip
+        return msgspec.structs.replace(done, override_freeze=override)
+
+    jobs = [Job(name, store.url, partial(settled, name, store)) for name, places in stores.items() for store in places]
+    yield from each(jobs, skip=canary.NoCanaryError, skipped=lambda why: warn(f"left as it is: {why}", ""))
 
 
 def _require_names(names: Sequence[str], everything: bool) -> None:
@@ -316,11 +330,16 @@ def _frozen(
 
 
 def stores_of(project: Project, settings: Settings, names: list[str], target: str | None) -> dict[str, list[Store]]:
-    """Each environment's stores; no names: of all environments that have one. Raises UsageError where none has."""
+    """Each environment's stores; no names: of all environments that have one. Raises UsageError where none has.
+
+    target: this one instead, with its options where settings list it.
+    """
     known = settings.environments
     for name in names:
         require_environment(name, known)
-    chosen = {name: (Target(url=target),) if target else known[name].targets for name in names or known}
+    chosen: dict[str, Sequence[Target]] = {name: known[name].targets for name in names or known}
+    if target:
+        chosen = {name: called(target, places) or [Target(url=target)] for name, places in chosen.items()}
     lacking = [name for name, targets in chosen.items() if not targets]
     if lacking and (names or len(lacking) == len(chosen)):
         raise UsageError(

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 from flagctl.cli.commits import Commits
 from flagctl.errors import FlagctlError, UsageError
 from flagctl.model.repository import require_environment
-from flagctl.stores.masking import mask
+from flagctl.stores.masking import named
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from flagctl.model.repository import Settings, Target
     from flagctl.project import Project
@@ -29,7 +29,7 @@ def statuses(project: Project, environment: str | None, *, now: float) -> Iterat
         try:
             store = open_store(place.url, project.root, place.options)
         except FlagctlError as error:
-            yield Status(environment=name, target=mask(place.url), error=error.message, hint=error.hint)
+            yield Status(environment=name, target=named(place.url, place.options), error=error.message, hint=error.hint)
             continue
         wanted, _ = commits.snapshot(head, name)
         yield status(store, wanted, keys=keys, behind=commits.since, now=now)
@@ -42,7 +42,7 @@ def reached(project: Project, environment: str | None) -> list[tuple[str, str, s
 
     rows = []
     for name, place in _pairs(project.settings(), environment):
-        url = mask(place.url)
+        url = named(place.url, place.options)
         try:
             store = open_store(place.url, project.root, place.options)
             store.get(live_key(name))
@@ -52,6 +52,11 @@ def reached(project: Project, environment: str | None) -> list[tuple[str, str, s
         else:
             rows.append((name, url, "", ""))
     return rows
+
+
+def called(url: str, targets: Iterable[Target]) -> list[Target]:
+    """Those of these targets that somebody means by a URL: as settings spell it, or as we show it."""
+    return [place for place in targets if url in (place.url, named(place.url, place.options))]
 
 
 def _pairs(settings: Settings, environment: str | None) -> list[tuple[str, Target]]:

@@ -7,9 +7,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from flagctl.cli.commits import Commits
-from flagctl.errors import OutsideError, UsageError
+from flagctl.cli.standing import called
+from flagctl.errors import FlagctlError, OutsideError, UsageError
 from flagctl.model.repository import Target, require_environment
-from flagctl.stores.masking import mask
+from flagctl.stores.masking import mask, named
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -26,10 +27,11 @@ _URL = re.compile(r"[a-z0-9+]+:")
 def verify_all(project: Project, source: str | None, environment: str | None, *, now: float) -> Iterator[Verified]:
     """Each snapshot at a source, or (None) at the targets of an environment (None: of each).
 
-    source: a file, the URL of a snapshot, or the URL of a target. Raises UsageError, OutsideError.
+    source: a file, the URL of a snapshot, or the URL of a target. What can't be told of one of several targets keeps
+    the others from nothing; of a single one it is raised. Raises UsageError, OutsideError.
     """
     from flagctl.publish.keys import believed
-    from flagctl.publish.verify import examine
+    from flagctl.publish.verify import Verified, examine
     from flagctl.stores import open_reader
 
     settings, commits = project.settings(), Commits(project)
@@ -45,7 +47,7 @@ def verify_all(project: Project, source: str | None, environment: str | None, *,
     names = [environment] if environment else list(settings.environments)
     pairs = [(name, place) for name in names for place in settings.environments[name].targets]
     if source is not None:
-        pairs = [(name, place) for name, place in pairs if place.url == source]
+        pairs = [(name, place) for name, place in pairs if called(source, [place])]
     if source is not None and not pairs:
         if environment is None:
             raise UsageError(f"settings do not say of which environment {mask(source)} is", hint="-e ENV")
@@ -53,14 +55,20 @@ def verify_all(project: Project, source: str | None, environment: str | None, *,
     if not pairs:
         raise UsageError("there is no target to verify", hint="flagctl verify URL -e ENV")
     for name, place in pairs:
-        yield from _target(open_reader(place.url, project.root, place.options), name, settings, common)
+        try:
+            yield from _target(open_reader(place.url, project.root, place.options), name, settings, common)
+        except FlagctlError as error:
+            if len(pairs) == 1:
+                raise
+            yield Verified(source=named(place.url, place.options), environment=name, ok=False, signature="unsigned",
+                           reason="", error=error.message, hint=error.hint)  # fmt: skip
 
 
 def _target(store: Reader, environment: str, settings: Settings, common: dict[str, Any]) -> Iterator[Verified]:
     """The live snapshot of an environment, what stands beside it, and a canary that counts."""
     from flagctl.publish.draft import FLAGD, audience_key
     from flagctl.publish.flagd import FlagdMaker
-    from flagctl.publish.live import canary_key, live_key, newest_live, read_canary
+    from flagctl.publish.live import canary_key, history_key, live_key, newest_live, read_canary
     from flagctl.publish.verify import Verified, compare_beside, examine
 
     def missing(reason: str, audience: str | None = None) -> Verified:
@@ -80,12 +88,17 @@ def _target(store: Reader, environment: str, settings: Settings, common: dict[st
     if live.ok:  # else there is nothing to compare with
         flagd = store.get(f"{environment}/{FLAGD}")
         yield compare_beside(live, found.data, FLAGD, FlagdMaker(), flagd)
+        name = history_key(environment, live.version or 0, live.commit)
+        kept = store.get(name)
+        if kept is not None and kept.data != found.data:  # one that is missing may still come, or is not kept there
+            yield compare_beside(live, found.data, name.partition("/")[2], lambda document: found.data, kept)
     for audience in settings.audiences:
         part = store.get(f"{environment}/{audience_key(audience)}")
         if part is None:
             yield missing("it is not published", audience)
         else:
-            yield examine(part.data, audience=audience, held=live.version, modified=part.modified, **common)
+            held = live.version if live.ok else None
+            yield examine(part.data, audience=audience, held=held, modified=part.modified, **common)
     if canary is not None and canary[0]["version"] > (live.version or 0):
         common["source"] = f"{store.url} ({canary_key(environment)})"
         yield examine(canary[1].data, audience=None, canary=True, modified=canary[1].modified, **common)

@@ -25,6 +25,10 @@ if TYPE_CHECKING:
     from flagctl.stores.base import Store
 
 
+class NoCanaryError(RefusedError):
+    """There is none that could be promoted or aborted."""
+
+
 def start(
     draft: Draft,
     store: Store,
@@ -139,5 +143,5 @@ def _current(store: Store, environment: str, live: Live) -> tuple[dict[str, Any]
     found = read_canary(store, environment)
     if found is None or found[0]["version"] <= live.version:
         ended = "" if found is None else f": version {live.version}, which is live, came after it"
-        raise RefusedError(f"there is no canary of {environment} at {store.url}{ended}", hint="publish --canary 10%")
+        raise NoCanaryError(f"there is no canary of {environment} at {store.url}{ended}", hint="publish --canary 10%")
     return found[0], found[1].data

@@ -9,6 +9,8 @@ import msgspec
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
+    from flagctl.publish.several import Failure
+
 FORMAT = "flagctl/receipt/1"
 Outcome = Literal["published", "unchanged", "completed", "planned", "canary"]
 _NAMED = 8
@@ -65,9 +67,15 @@ def changes(before: Mapping[str, Any], after: Mapping[str, Any]) -> Changes:
     )
 
 
-def document(receipts: Iterable[Receipt]) -> dict[str, Any]:
+def document(outcomes: Iterable[Receipt | Failure]) -> dict[str, Any]:
     """The JSON document of a run of `publish`; its format is FORMAT."""
-    return {"format": FORMAT, "receipts": [_plain(receipt) for receipt in receipts]}
+    receipts, failures = [], []
+    for one in outcomes:
+        if isinstance(one, Receipt):
+            receipts.append(_plain(one))
+        else:
+            failures.append(msgspec.to_builtins(one))
+    return {"format": FORMAT, "receipts": receipts, "failures": failures}
 
 
 def _plain(receipt: Receipt) -> dict[str, Any]:

@@ -28,7 +28,8 @@ class Verified(msgspec.Struct, frozen=True, kw_only=True):
     signature: its state by signing.verify, or `unsigned` where no keys are listed and there is none.
     reason: why it is not to be believed, "" where it is. differences: from what the commit says, in words.
     modified: when the place says it was written, seconds since the epoch. beside: the name of something that is made
-    from the whole snapshot and not signed, such as `flagd.json`; then this is about that.
+    from the whole snapshot and not signed, such as `flagd.json`; then this is about that. error: why it can't be told,
+    "" where it can.
     """
 
     source: str
@@ -45,6 +46,8 @@ class Verified(msgspec.Struct, frozen=True, kw_only=True):
     kills: dict[str, int] = {}
     modified: float | None = None
     beside: str | None = None
+    error: str = ""
+    hint: str = ""
 
 
 def compare_beside(live: Verified, data: bytes, name: str, make: Maker, found: Stored | None) -> Verified:

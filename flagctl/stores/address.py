@@ -20,7 +20,7 @@ import msgspec
 
 from flagctl.errors import UsageError
 from flagctl.problems import did_you_mean
-from flagctl.stores.masking import mask, secrets_in
+from flagctl.stores.masking import named, secrets_in
 
 Option = str | int | bool
 
@@ -49,7 +49,8 @@ _FORMS = (
 class Address(msgspec.Struct, frozen=True, kw_only=True):
     """A target's place.
 
-    kind: which store serves it. shown: the URL with nothing secret in it; secrets: what was taken out.
+    kind: which store serves it. shown: the URL with nothing secret in it, and with those options beside it that say
+    where it is; secrets: what was taken out.
     hosts: (name, port) each, the port 0 for the usual one. path: unquoted.
     """
 
@@ -70,7 +71,7 @@ class Address(msgspec.Struct, frozen=True, kw_only=True):
 
 def parse(url: str, options: Mapping[str, Option] | None = None) -> Address:
     """The address of a target; raises UsageError, in which nothing secret stands."""
-    shown = mask(url)
+    shown = named(url, options)
     secrets = secrets_in(url)
     try:
         parts = urlsplit(url)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 # A password may hold any character, though it should not: all before the last @ is taken for one. In s3: the
 # query may hold an endpoint with an @ of its own.
@@ -14,6 +14,7 @@ _HARMLESS = frozenset(
      "password_env", "sentinel_password_env", "username", "ca_file", "endpoint")
 )  # fmt: skip
 """Options whose values may be shown; the value of any other may be a token."""
+_PLACES = ("endpoint", "prefix")
 HIDDEN = "***"
 
 
@@ -22,6 +23,12 @@ def mask(url: str) -> str:
     if url[:5].lower() == "file:":
         return url
     return _OPTION.sub(_shown, _without_user(url).partition("#")[0])
+
+
+def named(url: str, options: Mapping[str, object] | None = None) -> str:
+    """A place as it may be shown: the masked URL, with those options beside it that make it another place."""
+    said = [f"{name}={options[name]}" for name in _PLACES if options and name in options]
+    return mask(f"{url}{'&' if '?' in url else '?'}{'&'.join(said)}" if said else url)
 
 
 def secrets_in(url: str) -> list[str]:

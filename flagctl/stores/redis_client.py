@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -16,15 +17,19 @@ if TYPE_CHECKING:
 
 _USUAL = {"redis": 6379, "sentinel": 26379, "cluster": 6379}
 _TIMEOUT = 5
+_SENTINEL = 2
+"""Seconds that a Sentinel may take."""
 
+_UNREACHABLE = "is it running, and is the address right?"
 _WORDS = (
     ("OutOfMemoryError", "it is out of memory",
      "raise its maxmemory or remove something, then publish again; what was live is still live"),
     ("ReadOnlyError", "it is a read-only replica",
      "name the primary, or use redis+sentinel://; after a failover publish again"),
     ("BusyLoadingError", "it is still loading its data", "publish again in a moment"),
+    ("InvalidResponse", "what answers there is no Redis", "look at the address"),
     ("MasterNotFoundError", "the Sentinels know no primary that is up",
-     "look at the name in the URL; during a failover try again in a moment"),
+     "look at the Sentinels, the name in the URL, and sentinel_password_env; during a failover try again in a moment"),
     ("ClusterDownError", "the cluster is down", "«redis-cli cluster info» says why; then publish again"),
     ("SlotNotCoveredError", "no node serves the environment's slot",
      "«redis-cli cluster info» says why; then publish again"),
@@ -35,9 +40,20 @@ _WORDS = (
      "look at the URL, or at the variable that password_env names"),
     ("NoPermissionError", "its user lacks a right",
      "publishing needs ~flagctl:* &flagctl:* +@read +@write +@scripting +publish"),
+    ("CertificateError", "its certificate is not by an authority that is known here, or of another name",
+     "say which authority signed it with `ca_file`, and call the host as its certificate does"),
+    ("ConnectTimeout", "it can't be reached in time", _UNREACHABLE),
     ("TimeoutError", "it did not answer in time", "publish again; when what was sent did arrive this is seen"),
     ("MaxConnectionsError", "it takes no more connections", "try again in a moment"),
 )  # fmt: skip
+_SIGNS = {
+    "OutOfMemoryError": "OOM ",
+    "MasterDownError": "MASTERDOWN",
+    "ConnectTimeout": "Timeout connecting",
+    "CertificateError": "CERTIFICATE_VERIFY_FAILED",
+    "AuthenticationError": "invalid username-password",
+}
+"""What stands in errors that have, or may have, no class of their own."""
 
 
 @contextmanager
@@ -53,17 +69,22 @@ def outside(address: Address, doing: str) -> Iterator[None]:
         raise _told(address, doing, error) from None
 
 
+def _said(error: Exception) -> str:
+    """The library's words in one line, without the objects that it prints of Sentinels that don't answer."""
+    said, _, asked = str(error).strip().partition("\n")[0].partition(" : ")
+    if "MasterNotFoundError" not in {kind.__name__ for kind in type(error).__mro__}:
+        return f"{said} : {asked}" if asked else said
+    return "; ".join([said, *dict.fromkeys(re.findall(r"> - (.+?)(?=, <redis|$)", asked))])
+
+
 def _told(address: Address, doing: str, error: Exception) -> OutsideError:
     kinds = {kind.__name__ for kind in type(error).__mro__}
-    said = scrub(str(error).strip().partition("\n")[0], address.secrets) or type(error).__name__
+    said = scrub(_said(error), address.secrets) or type(error).__name__
     for name, words, hint in _WORDS:
-        if name in kinds or said.startswith(
-            {"OutOfMemoryError": "OOM ", "MasterDownError": "MASTERDOWN"}.get(name, "\0")
-        ):
+        if name in kinds or _SIGNS.get(name, "\0") in said:
             return OutsideError(f"can't {doing} {address.shown}: {words} ({said})", hint=hint)
-    hint = (
-        "is it running, and is the address right?" if "ConnectionError" in kinds or isinstance(error, OSError) else ""
-    )
+    unreachable = kinds & {"ConnectionError", "RedisClusterException"} or isinstance(error, OSError)
+    hint = _UNREACHABLE if unreachable else ""
     return OutsideError(f"can't {doing} {address.shown}: {said}", hint=hint)
 
 
@@ -101,7 +122,8 @@ def connect(address: Address) -> Any:
     if form == "sentinel":
         from redis.sentinel import Sentinel
 
-        own: dict[str, Any] = {name: settings[name] for name in ("socket_timeout", "socket_connect_timeout")}
+        # One that hangs is asked again before each connection: it must not eat up the time of the others.
+        own: dict[str, Any] = dict.fromkeys(("socket_timeout", "socket_connect_timeout"), min(timeout, _SENTINEL))
         own["retry"] = Retry(ExponentialWithJitterBackoff(cap=1, base=0.05), 0)
         own["password"] = _secret(address, "sentinel_password_env") or None
         sentinel = Sentinel(hosts, sentinel_kwargs=own, **settings)

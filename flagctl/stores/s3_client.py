@@ -17,6 +17,7 @@ _ATTEMPTS = 4
 _CONNECT = 5
 _TIMEOUT = 20
 _WORDS = {
+    "404": ("what answers there is no S3 service, or has no such bucket", "look at `endpoint` and the bucket's name"),
     "NoSuchBucket": ("there is no such bucket", "make it, or look at its name and at `endpoint`"),
     "AccessDenied": ("access is denied", "publishing needs s3:GetObject, s3:PutObject and s3:ListBucket there"),
     "403": ("access is denied", "publishing needs s3:GetObject, s3:PutObject and s3:ListBucket there"),

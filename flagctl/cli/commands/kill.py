@@ -1,6 +1,6 @@
 """`flagctl kill`."""
 
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -33,20 +33,18 @@ def command(
     """
     from flagctl.cli import breakglass
     from flagctl.cli.editing import confirmed
+    from flagctl.cli.formats.receipts import tell
     from flagctl.cli.keyring import signer_of
-    from flagctl.publish.receipt import Receipt, words
+    from flagctl.publish.receipt import Receipt
 
     out = ctx.obj.out
     kill = breakglass.prepare(ctx.obj.project(), key, environment, ttl, now=ctx.obj.now())
     sign = signer_of(ctx.obj)(kill.settings)
     confirmed(out, kill.question(), yes)
     commit = kill.record(reason)
-    receipts: list[Receipt] = []
+    outcomes: list[Any] = []
     try:
-        for receipt in kill.send(sign):
-            receipts.append(receipt)
-            if not as_json:
-                out.data(words(receipt))
+        tell(out, kill.send(sign), outcomes, receipts=not as_json)
     finally:
-        if receipts:
-            breakglass.announce(kill, commit, reason, receipts, out=out, forge=ctx.obj.forge, as_json=as_json)
+        if any(isinstance(one, Receipt) for one in outcomes):
+            breakglass.announce(kill, commit, reason, outcomes, out=out, forge=ctx.obj.forge, as_json=as_json)

@@ -1,6 +1,6 @@
 """`flagctl publish`."""
 
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -48,9 +48,10 @@ def command(
       flagctl publish production --canary 10%
       flagctl publish production --target redis://cache/0 --above 41
     """
+    from flagctl.cli.formats.receipts import tell
     from flagctl.cli.keyring import signer_of
     from flagctl.cli.shipment import receipts_of
-    from flagctl.publish.receipt import Receipt, document, words
+    from flagctl.publish.receipt import document
 
     out = ctx.obj.out
     sent = receipts_of(
@@ -59,13 +60,10 @@ def command(
         self_test=self_test, canary=canary, promote=promote, abort=abort, above=above,
         allow_older=allow_older, override_freeze=override_freeze, dry_run=dry_run,
     )  # fmt: skip
-    receipts: list[Receipt] = []
+    outcomes: list[Any] = []
     try:
-        for receipt in sent:
-            receipts.append(receipt)
-            if not as_json:
-                out.data(words(receipt))
+        tell(out, sent, outcomes, receipts=not as_json)
     finally:
         # Whatever stops us half-way, what went out is said.
-        if as_json and receipts:
-            out.json(document(receipts))
+        if as_json and outcomes:
+            out.json(document(outcomes))

@@ -41,4 +41,6 @@ def command(
             out.data("\n".join(shown.words(one, now)))
     if as_json:
         out.json(shown.document(found))
-    return Exit.DONE if all(one.ok for one in found) else Exit.NO
+    if all(one.ok for one in found):
+        return Exit.DONE
+    return Exit.NO if any(not one.ok and not one.error for one in found) else Exit.OUTSIDE

@@ -16,9 +16,11 @@ _UNITS = (("day", 86400), ("hour", 3600), ("minute", 60))
 
 
 def ago(seconds: float) -> str:
-    """«4 minutes ago»."""
+    """«4 minutes ago»; of a time to come, by another clock, «in 3 hours»."""
+    if seconds <= -_UNITS[-1][1]:
+        return f"in {ago(-seconds).removesuffix(' ago')}, by its own clock"
     for unit, length in _UNITS:
-        count = int(seconds // length)
+        count = int(max(seconds, 0) // length)
         if count:
             return f"{count} {unit}{'s' * (count > 1)} ago"
     return "just now"
@@ -33,6 +35,8 @@ def words(found: Verified, now: float) -> list[str]:
     title = f"{found.source}: {what}"
     if found.version is not None:
         title += f" version {found.version}"
+    if found.error:
+        return [f"{title}: CAN'T TELL", f"  {found.error}", *([f"  hint: {found.hint}"] if found.hint else [])]
     if not found.ok:
         return [f"{title}: NO", *(f"  {line}" for line in (found.reason, *found.differences) if line)]
     signed = f"signed by {found.key}" if found.key else "not signed"
@@ -53,4 +57,5 @@ def _plain(found: Verified) -> dict[str, Any]:
     plain: dict[str, Any] = msgspec.to_builtins(found)
     modified = None if found.modified is None else times.text(found.modified)
     kills = {key: times.text(until) for key, until in found.kills.items()}
-    return {**plain, "reason": found.reason or None, "key": found.key or None, "modified": modified, "kills": kills}
+    plain |= {name: getattr(found, name) or None for name in ("reason", "key", "error", "hint")}
+    return {**plain, "modified": modified, "kills": kills}
