@@ -53,10 +53,14 @@ def colour_wanted(stream: TextIO, environ: Mapping[str, str]) -> bool:
 def _writing() -> Iterator[None]:
     try:
         yield
-    except BrokenPipeError as error:
-        raise StdoutClosed from error
     except OSError as error:
-        raise OutsideError(f"can't write the output: {error.strerror}") from error
+        raise _unwritten(error) from error
+
+
+def _unwritten(error: OSError) -> Exception:
+    if isinstance(error, BrokenPipeError):
+        return StdoutClosed()
+    return OutsideError(f"can't write the output: {error.strerror}")
 
 
 def _fitted(widths: list[int], words: list[int], room: int) -> list[int]:
@@ -210,6 +214,8 @@ class Output:
             self._write(self.stderr, f"{self.style('hint', 'cyan', err=True)}: {clean(hint)}\n")
 
     def _write(self, stream: TextIO, text: str) -> None:
-        with _writing():
+        try:  # not `_writing`: entering it takes longer than writing a line
             stream.write(text)
             stream.flush()
+        except OSError as error:
+            raise _unwritten(error) from error

@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import re
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from flagctl.model import times
 from flagctl.problems import Problem, pointer
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from flagctl.files.pieces import Pieces
 
 _LOCAL_TIME = r"[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt ][0-9]{2}:[0-9]{2}(:[0-9]{2}(?:\.[0-9]+)?)?"
 _SWITCH = {True: "on", False: "off", "true": "on", "false": "off"}
@@ -23,15 +28,20 @@ def time_problem(text: str) -> tuple[str, str]:
 class Converter:
     """Converts values and collects what is wrong with them.
 
-    boolean: the variants are on and off, which may be spelled true and false.
+    boolean: the variants are on and off, which may be spelled true and false. pieces: those of other versions.
     Every method takes the value and the pointer it stands at; for a value with a problem it answers with
     some value of the right type, and the caller drops the whole.
     """
 
-    def __init__(self, path: str, *, boolean: bool) -> None:
+    def __init__(self, path: str, *, boolean: bool, pieces: Pieces | None = None) -> None:
         self.path = path
         self.boolean = boolean
         self.problems: list[Problem] = []
+        self._pieces = pieces
+
+    def piece(self, name: str, data: Any, make: Callable[[], Any]) -> Any:
+        """`make()`, which converts `data`, or what it made of the same in another version of the file."""
+        return make() if self._pieces is None else self._pieces.convert(name, data, self, make)
 
     def problem(self, rule: str, message: str, where: str, hint: str = "", *, at_key: bool = False) -> None:
         """Note one."""

@@ -7,6 +7,7 @@ None when there are problems, and the problems.
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from flagctl.files import policy
@@ -45,19 +46,22 @@ from flagctl.problems import Problem, did_you_mean, pointer
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from flagctl.files.pieces import Pieces
+
 _ON_OFF: dict[str, Value] = {"on": True, "off": False}
 _TAKES = {name: operator.takes for name, operator in OPERATORS.items()}
 _DECIDING = ("name", "layer", "slots", "traffic")
 _NOTES = ("hypothesis", "metrics")
 
 
-def flag(data: dict[str, Any], key: str, path: str) -> tuple[Flag | None, list[Problem]]:
-    """A flag file's data."""
+def flag(data: dict[str, Any], key: str, path: str, pieces: Pieces | None = None) -> tuple[Flag | None, list[Problem]]:
+    """A flag file's data. pieces: those of other versions of it."""
     kind = data.get("type", "boolean")
     boolean = kind == "boolean"
-    convert = Converter(path, boolean=boolean)
-    get = data.get
+    convert = Converter(path, boolean=boolean, pieces=pieces)
+    get, piece = data.get, convert.piece
     expires, bucketing, default = get("expires_at"), get("bucketing"), get("default")
+    overrides, rules, schedule = get("overrides"), get("rules"), get("schedule")
     found = Flag(
         key=key,
         description=data["description"],
@@ -74,10 +78,10 @@ def flag(data: dict[str, Any], key: str, path: str) -> tuple[Flag | None, list[P
         stale=get("stale", "serve"),
         max_stale_seconds=_whole(get("max_stale_seconds")),
         requires=tuple(_requirement(item) for item in get("requires", ())),
-        overrides=_overrides(get("overrides", {}), convert),
-        rules=tuple(_rule(rule, f"/rules/{i}", convert) for i, rule in enumerate(get("rules", ()))),
-        default=None if default is None else _outcome(default, "/default", convert),
-        schedule=tuple(_entry(entry, f"/schedule/{i}", convert) for i, entry in enumerate(get("schedule", ()))),
+        overrides=piece("overrides", overrides, lambda: _overrides(overrides, convert)) if overrides else {},
+        rules=piece("rules", rules, lambda: _rules(rules, convert)) if rules else (),
+        default=piece("default", default, lambda: _outcome(default, "/default", convert)) if default else None,
+        schedule=piece("schedule", schedule, lambda: _schedule(schedule, convert)) if schedule else (),
         bucketing=None if bucketing is None else _foreign(bucketing),
     )
     return (None if _errors(convert.problems) else found), convert.problems
@@ -225,6 +229,15 @@ def _overrides(data: dict[str, Any], convert: Converter) -> dict[str, tuple[str,
 
 def _foreign(data: dict[str, Any]) -> ForeignBucketing:
     return ForeignBucketing(data["algorithm"], data.get("salt", ""), _whole(data.get("seed")))
+
+
+def _rules(data: list[Any], convert: Converter) -> tuple[Rule, ...]:
+    places = ((f"/rules/{i}", rule) for i, rule in enumerate(data))
+    return tuple(convert.piece(where, rule, partial(_rule, rule, where, convert)) for where, rule in places)
+
+
+def _schedule(data: list[Any], convert: Converter) -> tuple[ScheduleEntry, ...]:
+    return tuple(_entry(entry, f"/schedule/{i}", convert) for i, entry in enumerate(data))
 
 
 def _rule(data: dict[str, Any], where: str, convert: Converter) -> Rule:

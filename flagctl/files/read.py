@@ -25,15 +25,18 @@ _ALIASES = yaml_rs.AliasLimits(max_total_replayed_events=20_000, max_replay_stac
 _FAILURE = r"YAML parse error at line (\d+), column (\d+)(?s:.*)\n(.*)"
 
 # yaml_rs descends once per level without a limit of its own: thousands of «- » on one line crash the process
-_STAIRS = re2.compile(rb"(?m)^[ \t]*(?:[-?:][ \t]+){16}")
+_STEEP = rb"(?m)^[ \t]*(?:[-?:][ \t]+){16}"
+_STAIRS = re2.compile(_STEEP)
 # control characters; numbers spelled in ways that readers take for different things, or too large for
 # some; tags
-_SUSPECT = re2.compile(
+_DOUBTFUL = (
     rb"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]|\xc2[\x80-\x9f]|\xef\xbf[\xbe\xbf]"
     rb"|(?:^|[\s\[{,])(?:[-+.0-9_][^\s,\[\]{}]*_|_[-+.0-9]|[-+]?0[0-9bBXO]|[-+]?\.[0-9]+[eE]|[-+]0)"
     rb"|[-+.](?:inf|Inf|INF)|\.(?:nan|NaN|NAN)|[0-9]{16}|0[xo][0-9a-fA-F]{13}|[eE][+-]?[0-9]{3}"
     rb"|[\s\[{,]![^\s]"
 )
+_SUSPECT = re2.compile(_DOUBTFUL)
+_UNUSUAL = re2.compile(rb"\r|<<<<<<< |" + _DOUBTFUL + rb"|" + _STEEP)
 _ALIAS = re2.compile(rb"(?:^|[\s\[{,])\*[^\s*]")
 
 _WORDS: tuple[tuple[str, str, str], ...] = (
@@ -103,6 +106,24 @@ def load(raw: bytes, path: str) -> tuple[dict[str, Any] | None, list[Problem]]:
         if found_odd := scrutinise(text, path):
             return None, problems + found_odd
     return data, problems
+
+
+def is_plain(raw: bytes) -> bool:
+    """Whether `load` looks at nothing in a file but its YAML: no character, number or tag is worth a closer look."""
+    try:
+        raw.decode()
+    except UnicodeDecodeError:
+        return False
+    return len(raw) <= LARGEST and not _UNUSUAL.search(raw)
+
+
+def plain(raw: bytes) -> dict[str, Any] | None:
+    """The mapping in a text that `is_plain`, None where `load` would find something wrong with it."""
+    try:
+        data = yaml_rs.loads(raw.decode(), parse_datetime=False, alias_limits=_ALIASES)
+    except yaml_rs.YAMLDecodeError:
+        return None
+    return data if isinstance(data, dict) and _odd_keys(data) is False else None
 
 
 _NESTED = frozenset((dict, list))

@@ -42,8 +42,9 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def author(self) -> str:
         """Who wrote it: of a merge, those who wrote what it brought."""
-        names = dict.fromkeys(side.author for side in self.sides[::-1]) or [self.commit.author]
-        return ", ".join(names)
+        if not self.sides:
+            return self.commit.author
+        return ", ".join(dict.fromkeys(side.author for side in self.sides[::-1]))
 
     @property
     def emails(self) -> tuple[str, ...]:
@@ -59,14 +60,14 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def reason(self) -> str:
         """Why: its trailers; without one the subject, of a merge that of what it brought."""
-        said = [commit.reason for commit in (self.commit, *self.sides[::-1]) if commit.reason]
+        said = [reason for commit in (self.commit, *self.sides[::-1]) if (reason := commit.reason)]
         subjects = [side.subject for side in self.sides[::-1]] or [self.commit.subject]
         return "; ".join(dict.fromkeys(said or subjects))
 
     @property
     def override(self) -> str:
         """Why it was made although its environment was frozen; "" where it was not."""
-        said = [commit.override for commit in (self.commit, *self.sides[::-1]) if commit.override]
+        said = [override for commit in (self.commit, *self.sides[::-1]) if (override := commit.override)]
         return "; ".join(dict.fromkeys(said))
 
     @property
@@ -90,16 +91,19 @@ class Wanted(msgspec.Struct, frozen=True, kw_only=True):
     def takes(self, entry: Entry) -> bool:
         """Whether it is one of them."""
         time = entry.commit.time
-        people = (entry.author, entry.committer, *entry.emails, entry.commit.email)
         return (
             (not self.environment or entry.environment in ("", self.environment))
             and (self.since is None or time >= self.since)
             and (self.until is None or time <= self.until)
-            and (not self.author or any(self.author.lower() in name.lower() for name in people))
+            and (not self.author or any(self.author.lower() in name.lower() for name in _people(entry)))
             and (not self.reason or self.reason.lower() in entry.reason.lower())
             and (not self.field or any(_in_field(change.path, self.field) for change in entry.changes))
             and (self.everything or entry.row.event not in ("respelt", "moved"))
         )
+
+
+def _people(entry: Entry) -> tuple[str, ...]:
+    return entry.author, entry.committer, *entry.emails, entry.commit.email
 
 
 def _in_field(path: str, field: str) -> bool:

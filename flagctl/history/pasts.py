@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import msgspec
 
 from flagctl.errors import UsageError
+from flagctl.files.pieces import Pieces
 from flagctl.files.understand import Parsed, understand
 from flagctl.files.walk import Entry, classify
 from flagctl.history.touches import Touch
@@ -83,6 +84,7 @@ class Models:
         self._blobs = blobs
         self._bulk = bulk
         self._known: dict[tuple[str, str], Parsed[Any]] = {}
+        self._pieces = Pieces()
 
     def get(self, path: str, blob: str) -> Parsed[Any]:
         """What a blob means at a path; of "" nothing."""
@@ -91,7 +93,8 @@ class Models:
         entry = classify(path)
         known = self._known.get((entry.name, blob))
         if known is None:
-            known = self._known[entry.name, blob] = understand(entry, self._blobs.read(blob), bulk=self._bulk)
+            raw = self._blobs.read(blob)
+            known = self._known[entry.name, blob] = understand(entry, raw, bulk=self._bulk, pieces=self._pieces)
         return known
 
     def fetch(self, blobs: Iterable[str]) -> None:

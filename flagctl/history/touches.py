@@ -30,14 +30,16 @@ _OPTIONS = (
     "-z", "--raw", "--no-abbrev", "--no-renames", "--no-relative", "--no-color", "--encoding=UTF-8",
     "--diff-merges=first-parent", "--no-ext-diff", "-O/dev/null",
 )  # fmt: skip
-_PULL = (
-    re.compile(r"^Merge pull request (#\d+)"),
-    re.compile(r"\((#\d+|!\d+)\)$"),
-    re.compile(r"^See merge request \S*?(!\d+)$", re.MULTILINE),
-)
+_MERGED = re.compile(r"^Merge pull request (#\d+)")
+_SQUASHED = re.compile(r"\((#\d+|!\d+)\)$")
+_AT_GITLAB = re.compile(r"^See merge request \S*?(!\d+)$", re.MULTILINE)
 _ORIGINS = (
-    ("revert of", re.compile(r"^This reverts commit ([0-9a-f]{7,64})", re.MULTILINE)),
-    ("cherry-picked from", re.compile(r"^\(cherry picked from commit ([0-9a-f]{7,64})\)", re.MULTILINE)),
+    ("revert of", "This reverts", re.compile(r"^This reverts commit ([0-9a-f]{7,64})", re.MULTILINE)),
+    (
+        "cherry-picked from",
+        "(cherry picked",
+        re.compile(r"^\(cherry picked from commit ([0-9a-f]{7,64})\)", re.MULTILINE),
+    ),
 )
 
 
@@ -57,7 +59,8 @@ class Commit(msgspec.Struct, frozen=True, kw_only=True, gc=False):
 
     def trailer(self, key: str) -> tuple[str, ...]:
         """The values of a trailer; its case does not count."""
-        return tuple(value for name, value in self.trailers if name.lower() == key.lower())
+        wanted = key.lower()
+        return tuple(value for name, value in self.trailers if name.lower() == wanted)
 
     @property
     def reason(self) -> str:
@@ -75,14 +78,15 @@ class Commit(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     @property
     def pull(self) -> str:
         """The pull request that it came with: «#12», «!12» at GitLab, "" when it names none."""
-        found = (pattern.search(text) for pattern, text in zip(_PULL, (self.subject, self.subject, self.body)))  # noqa: B905
-        return next((match[1] for match in found if match), "")
+        found = _MERGED.search(self.subject) or _SQUASHED.search(self.subject) or _AT_GITLAB.search(self.body)
+        return found[1] if found else ""
 
     @property
     def origin(self) -> str:
         """«revert of 1f2e3d…», «cherry-picked from …», «promoted from staging», "" for a change of its own."""
-        for words, pattern in _ORIGINS:
-            if match := pattern.search(self.body):
+        for words, sign, pattern in _ORIGINS:
+            # Most messages hold neither; asking for a word takes a tenth of the time of the pattern.
+            if sign in self.body and (match := pattern.search(self.body)):
                 return f"{words} {match[1][:10]}"
         promoted = self.trailer("Promoted-From")
         return f"promoted from {promoted[0]}" if promoted else ""

@@ -12,6 +12,7 @@ _RFC3339 = re.compile(
 _DURATION = re.compile(r"(?:[0-9]+[smhdw])+")
 _SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_START = _EPOCH.replace(tzinfo=None)
 _MICROSECOND = timedelta(microseconds=1)
 
 
@@ -41,7 +42,7 @@ def seconds(text: str) -> int | None:
 
 def text(epoch: float) -> str:
     """RFC 3339 UTC text of whole seconds, one fixed width: `2026-11-24T09:00:00Z`."""
-    return (_EPOCH + timedelta(seconds=int(epoch // 1))).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return f"{(_START + timedelta(seconds=int(epoch // 1))).isoformat()}Z"
 
 
 def duration(text: str) -> int | None:

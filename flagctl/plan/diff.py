@@ -24,14 +24,12 @@ _Named = TypeVar("_Named", Rule, ScheduleEntry)
 
 def flags(old: Flag | None, new: Flag | None) -> Changes:
     """What became different from `old` to `new`, None being a flag that is not there; () when nothing did."""
-    if same(old, new):
-        return ()
-    if old is None and new is not None:
-        return (Change(path="", old=None, new=plain.flag(new), words=f"created: {_summary(new)}"),)
-    if old is not None and new is None:
+    if old is None:
+        return (
+            () if new is None else (Change(path="", old=None, new=plain.flag(new), words=f"created: {_summary(new)}"),)
+        )
+    if new is None:
         return (Change(path="", old=plain.flag(old), new=None, words=f"removed, was {_summary(old)}"),)
-    assert old is not None
-    assert new is not None
     found = (
         *_switches(old, new),
         *_needs(old, new),
@@ -43,7 +41,7 @@ def flags(old: Flag | None, new: Flag | None) -> Changes:
         *_keeping(old, new),
         *_about(old, new),
     )
-    if found or old == new:
+    if found or old == new or same(old, new):
         return found
     # a note that says null, and one that is not there
     return (Change(path="", old=plain.flag(old), new=plain.flag(new), words="written differently", meaning=False),)
@@ -148,12 +146,15 @@ def _switches(old: Flag, new: Flag) -> Iterable[Change]:
     if old.expires_at != new.expires_at:
         expiries = [None if at is None else times.text(at) for at in (old.expires_at, new.expires_at)]
         yield from moved("expires_at", "expires_at", *expiries)
-    for name in dict.fromkeys((*old.variants, *new.variants)):
-        yield from moved(f"variants/{name}", f"variant {name}", old.variants.get(name), new.variants.get(name))
+    if not same(old.variants, new.variants):
+        for name in dict.fromkeys((*old.variants, *new.variants)):
+            yield from moved(f"variants/{name}", f"variant {name}", old.variants.get(name), new.variants.get(name))
     yield from moved("off_variant", "off_variant", old.off_variant, new.off_variant)
 
 
 def _needs(old: Flag, new: Flag) -> Iterable[Change]:
+    if same(old.requires, new.requires):
+        return
     pairs = [[(need.flag, need.variant) for need in flag.requires] for flag in (old, new)]
     before, after = map(dict, pairs)
     if any(len(dict(of)) < len(of) for of in pairs):
@@ -168,6 +169,8 @@ def _needs(old: Flag, new: Flag) -> Iterable[Change]:
 
 
 def _overrides(old: Flag, new: Flag) -> Iterable[Change]:
+    if same(old.overrides, new.overrides):
+        return
     for variant in dict.fromkeys((*old.overrides, *new.overrides)):
         before, after = old.overrides.get(variant), new.overrides.get(variant)
         if not before and not after and before != after:
@@ -188,6 +191,8 @@ def _by_name(of: Iterable[_Named], name: str) -> dict[tuple[Any, int], _Named]:
 
 
 def _rules(old: Flag, new: Flag) -> Iterable[Change]:
+    if same(old.rules, new.rules):
+        return
     before, after = _by_name(old.rules, "name"), _by_name(new.rules, "name")
     gone = {at: rule for at, rule in before.items() if at not in after}
     for at, rule in after.items():
@@ -260,6 +265,8 @@ def _default(old: Flag, new: Flag) -> Iterable[Change]:
 
 
 def _schedule(old: Flag, new: Flag) -> Iterable[Change]:
+    if same(old.schedule, new.schedule):
+        return
     before, after = _by_name(old.schedule, "at"), _by_name(new.schedule, "at")
     for place, (at, entry) in enumerate(after.items()):
         path, label = f"schedule/{place}", f"from {times.text(entry.at)}:"

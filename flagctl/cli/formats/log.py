@@ -48,15 +48,14 @@ def lines(out: Output, entry: Entry) -> Iterator[str]:
     """One entry for a terminal."""
     when = times.text(entry.commit.time).replace("T", " ")[:16]
     version = f" v{entry.version}" if entry.version and entry.kind == "flag" else ""
-    yield "  ".join(
-        [
-            out.style(entry.commit.commit[:10], "yellow"),
-            out.style(when, "dim"),
-            out.style(f"{subject(entry)}{version}", "bold"),
-            *([clean(entry.environment)] if entry.environment else []),
-            out.style(entry.author, "cyan"),
-        ]
-    )
+    head = [
+        out.style(entry.commit.commit[:10], "yellow"),
+        out.style(when, "dim"),
+        out.style(f"{subject(entry)}{version}", "bold"),
+    ]
+    if entry.environment:
+        head.append(clean(entry.environment))
+    yield "  ".join([*head, out.style(entry.author, "cyan")])
     for said in sentences(entry):
         yield f"    {one_line(said)}"
     about = [
