@@ -70,14 +70,14 @@ def asked(server: GitHubServer) -> list[tuple[str, str]]:
 
 
 def test_a_pull_request_is_opened_once_and_brought_up_to_date(clone: Path, server: GitHubServer, forge: GitHub) -> None:
-    url = forge.propose(PROPOSAL)
+    url = forge.propose(PROPOSAL).url
     assert url == f"{server.url}/{OWNER}/{NAME}/pull/1"
     assert asked(server) == [("GET", "/pulls"), ("POST", "/pulls")]
     server.seen.clear()
-    assert forge.propose(PROPOSAL) == url
+    assert forge.propose(PROPOSAL).url == url
     assert asked(server) == [("GET", "/pulls")]
     changed = Proposal(branch="work", onto="main", title="Raise it more", body="Because.")
-    assert forge.propose(changed) == url
+    assert forge.propose(changed).url == url
     assert server.pulls[0]["title"] == "Raise it more"
     assert len(server.pulls) == 1
 
@@ -94,7 +94,7 @@ def test_labels_and_reviewers_are_asked_for(clone: Path, server: GitHubServer, f
     server.script.append(
         ("POST", "/requested_reviewers", 422, {}, {"message": "Review cannot be requested from pull request author."})
     )
-    assert forge.propose(wanted).endswith("/pull/1")
+    assert forge.propose(wanted).url.endswith("/pull/1")
 
 
 def test_auto_merge_is_asked_for(clone: Path, server: GitHubServer, forge: GitHub) -> None:
@@ -104,10 +104,46 @@ def test_auto_merge_is_asked_for(clone: Path, server: GitHubServer, forge: GitHu
     assert asked_for["variables"]["input"]["pullRequestId"] == server.pulls[0]["node_id"]
 
 
+NO = {"message": "Resource not accessible by integration"}
+
+
+@pytest.mark.parametrize(
+    ("path", "status", "said"),
+    [
+        ("/labels", 403, "GitHub would not add the labels flags, urgent: Resource not accessible by integration (403)"),
+        ("/labels", 404, "GitHub would not add the labels flags, urgent"),
+        ("/labels", 0, "GitHub does not answer"),
+        ("/requested_reviewers", 403, "GitHub would not ask @ada for a review"),
+        ("/graphql", 403, "GitHub would not merge it once it is approved"),
+    ],
+)
+def test_a_pull_request_counts_although_github_refuses_what_belongs_to_it(
+    clone: Path, server: GitHubServer, path: str, status: int, said: str
+) -> None:
+    wanted = Proposal(
+        branch="work",
+        onto="main",
+        title="t",
+        body="b",
+        labels=("flags", "urgent"),
+        reviewers=("@ada",),
+        auto_merge=True,
+    )
+    forge = GitHub(server.url, f"{OWNER}/{NAME}", TOKEN, timeout=1, attempts=1, backoff=0)
+    server.script += [("POST", path, status, {}, NO)] * 2
+    opened = forge.propose(wanted)
+    assert opened.url == f"{server.url}/{OWNER}/{NAME}/pull/1"
+    (lacking,) = opened.lacking
+    assert lacking.startswith(said)
+    server.script.clear()
+    assert {asked.rpartition("/")[2] for _, asked, _ in server.seen} >= {"labels", "requested_reviewers", "graphql"}
+    assert forge.propose(wanted) == (opened.url, ())
+
+
 def test_a_lost_race_finds_the_pull_request_of_the_other(clone: Path, server: GitHubServer, forge: GitHub) -> None:
     server.open_pull("theirs", "b", "work", "main")
     server.script.append(("GET", "/pulls", 200, {}, []))
-    assert forge.propose(PROPOSAL).endswith("/pull/1")
+    assert forge.propose(PROPOSAL).url.endswith("/pull/1")
     assert asked(server) == [("GET", "/pulls"), ("POST", "/pulls"), ("GET", "/pulls")]
 
 
@@ -170,7 +206,7 @@ def test_what_passes_is_tried_again(
     clone: Path, server: GitHubServer, forge: GitHub, status: int, headers: dict[str, str], body: dict[str, str]
 ) -> None:
     server.script += [("GET", "/pulls", status, headers, body)] * 2
-    assert forge.propose(PROPOSAL).endswith("/pull/1")
+    assert forge.propose(PROPOSAL).url.endswith("/pull/1")
     assert asked(server).count(("GET", "/pulls")) == 3
 
 
@@ -533,10 +569,12 @@ def test_every_change_of_a_protected_environment_goes_by_pull_request(
     assert f"next: open https://127.0.0.1/{OWNER}/{NAME}/compare/main...{branch}?expand=1" in done.stderr
     assert server.pulls == []
     # with one, each run is the same branch and the same pull request
-    for _ in range(2):
+    for refused in ([], [("POST", "/labels", 403, {}, NO)]):
+        server.script += refused
         done = flagctl(*command, "--reason", "tested", env=env)
         assert done.returncode == 0, done.stderr
         assert f"{server.url}/{OWNER}/{NAME}/pull/1" in done.stdout
+        assert ("the pull request is open, but GitHub would not add the labels" in done.stderr) == bool(refused)
     (pull,) = server.pulls
     assert (pull["base"]["ref"], pull["head"]["ref"]) == ("main", branch)
     assert (

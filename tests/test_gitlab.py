@@ -153,16 +153,24 @@ def forge(server: Server) -> GitLab:
 
 
 def test_a_merge_request_is_opened_once_and_brought_up_to_date(server: Server, forge: GitLab) -> None:
-    url = forge.propose(PROPOSAL)
+    url = forge.propose(PROPOSAL).url
     assert url == f"{server.url}/acme/flags/-/merge_requests/1"
     assert server.merges[0]["labels"] == "flags"
     assert server.merges[0]["reviewer_ids"] == [7]
-    assert forge.propose(PROPOSAL) == url
+    assert forge.propose(PROPOSAL).url == url
     assert ("PUT", "/merge_requests/1") not in server.seen
-    assert forge.propose(Proposal(branch="work", onto="main", title="other", body="b", auto_merge=True)) == url
+    assert forge.propose(Proposal(branch="work", onto="main", title="other", body="b", auto_merge=True)).url == url
     assert server.merges[0]["title"] == "other"
     assert server.seen[-1] == ("PUT", "/merge_requests/1/merge")
     assert len(server.merges) == 1
+
+
+def test_a_merge_request_counts_although_gitlab_will_not_merge_it_by_itself(server: Server, forge: GitLab) -> None:
+    server.script.append(("/merge_requests/1/merge", 405, {}))
+    opened = forge.propose(Proposal(branch="work", onto="main", title="t", body="b", auto_merge=True))
+    assert opened.url == f"{server.url}/acme/flags/-/merge_requests/1"
+    (lacking,) = opened.lacking
+    assert lacking.startswith("GitLab would not merge it once it is approved")
 
 
 def test_who_approved_and_who_is_in_a_group_is_read_page_by_page(server: Server, forge: GitLab) -> None:
@@ -226,7 +234,7 @@ def test_a_note_is_updated_in_place(server: Server, forge: GitLab) -> None:
 @pytest.mark.parametrize("headers", [{"Retry-After": "0"}, {"RateLimit-Reset": "1"}])
 def test_a_limit_is_waited_out(server: Server, forge: GitLab, headers: dict[str, str]) -> None:
     server.script.append(("/merge_requests", 429, headers))
-    assert forge.propose(PROPOSAL).endswith("/1")
+    assert forge.propose(PROPOSAL).url.endswith("/1")
 
 
 @pytest.mark.parametrize(

@@ -130,6 +130,22 @@ def test_the_flag_is_off_without_a_pull_request_too(
     assert (server.tip(BRANCH) == said["commit"]) == ("git push" not in told)
 
 
+def test_a_label_that_is_refused_hides_no_pull_request(
+    glass: Path, server: GitHubServer, forge: dict[str, str], flagctl: Run
+) -> None:
+    refused = ("POST", "/labels", 403, {}, {"message": "Resource not accessible by integration"})
+    url = f"{server.url}/{OWNER}/{NAME}/pull/1"
+    for arguments in ((), ("--json",)):
+        server.script.append(refused)
+        done = flagctl(*KILL, *arguments, env=forge)
+        assert done.returncode == 0, done.stderr
+        assert "warning: the pull request is open, but GitHub would not add the labels urgent, flags, production" in (
+            done.stderr
+        )
+        assert "comes back" not in done.stderr
+        assert url == (json.loads(done.stdout)["pull_request"] if arguments else done.stdout.splitlines()[-1])
+
+
 def test_of_a_branch_in_work_nothing_comes_along(
     glass: Path, server: GitHubServer, forge: dict[str, str], flagctl: Run, git: Run
 ) -> None:

@@ -189,6 +189,8 @@ def announce(
             out.warn(unless, proposed.advice)
         elif not as_json:
             out.data(url)
+        for one in proposed.lacking if proposed else ():
+            out.warn(f"the pull request is open, but {one}")
     finally:
         if as_json:
             out.json(_document(kill, commit, reason, outcomes, url))

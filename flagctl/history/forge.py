@@ -13,7 +13,7 @@ from flagctl.history.propose import remote_of
 
 if TYPE_CHECKING:
     from flagctl.history.git import Git
-    from flagctl.history.propose import Proposal
+    from flagctl.history.propose import Opened, Proposal
     from flagctl.plan.approve import Review
 
 
@@ -35,8 +35,8 @@ class Pull(msgspec.Struct, frozen=True, kw_only=True):
 class Forge(Protocol):
     """What flagctl asks of a forge. Every method raises OutsideError, with what to do, when the forge will not."""
 
-    def propose(self, proposal: Proposal) -> str:
-        """Open a pull request, or bring the open one of this branch up to date; its URL."""
+    def propose(self, proposal: Proposal) -> Opened:
+        """Open a pull request, or bring the open one of this branch up to date; it counts without its labels too."""
 
     def pull(self, number: int) -> Pull:
         """A pull request by number; raises MissingError when there is none."""

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import cached_property
 from typing import Any
 
 from flagctl.errors import MissingError, OutsideError, UsageError
 from flagctl.history.forge import Pull, people
-from flagctl.history.propose import Proposal
+from flagctl.history.propose import Opened, Proposal
 from flagctl.plan.approve import Review
 
 _STATES = {"APPROVED": "approved", "CHANGES_REQUESTED": "refused", "DISMISSED": "other"}
@@ -42,24 +42,22 @@ class GitHub:
         self._attempts = attempts
         self._backoff = backoff
 
-    def propose(self, proposal: Proposal) -> str:
-        """See Forge. Labels and reviewers that GitHub does not take are left out: the pull request counts."""
+    def propose(self, proposal: Proposal) -> Opened:
+        """See Forge. Reviewers that GitHub can't ask are left out silently: the author, people it does not know."""
         with self._telling("open a pull request"):
             pull = self._open(proposal)
             if pull is None:
                 pull = self._create(proposal)
             elif (pull.title, pull.body or "") != (proposal.title, proposal.body):
                 pull.edit(title=proposal.title, body=proposal.body)
-            if proposal.labels:
-                # as GitHub describes it; PyGithub sends the bare list
-                path = f"/repos/{self.repository}/issues/{pull.number}/labels"
-                self._github.requester.requestJsonAndCheck("POST", path, input={"labels": list(proposal.labels)})
-            logins, teams = people(proposal.reviewers)
-            if logins or teams:
-                self._ask(pull, logins, teams)
-            if proposal.auto_merge:
-                pull.enable_automerge()
-            return str(pull.html_url)
+        lacking = []
+        for what, add in self._additions(pull, proposal):
+            try:
+                with self._telling(what):
+                    add()
+            except OutsideError as error:
+                lacking.append(f"{error.message}; {error.hint}")
+        return Opened(str(pull.html_url), tuple(lacking))
 
     def pull(self, number: int) -> Pull:
         """See Forge."""
@@ -185,6 +183,21 @@ class GitHub:
             if error.status == 422 and (there := self._open(proposal)) is not None:
                 return there
             raise
+
+    def _additions(self, pull: Any, proposal: Proposal) -> Iterator[tuple[str, Callable[[], object]]]:
+        """What a pull request gets once it is open, and what GitHub is asked to do for it."""
+        if proposal.labels:
+            # as GitHub describes it; PyGithub sends the bare list
+            path, labels = f"/repos/{self.repository}/issues/{pull.number}/labels", {"labels": list(proposal.labels)}
+            yield (
+                f"add the labels {', '.join(proposal.labels)}",
+                lambda: self._github.requester.requestJsonAndCheck("POST", path, input=labels),
+            )
+        logins, teams = people(proposal.reviewers)
+        if logins or teams:
+            yield f"ask {', '.join(proposal.reviewers)} for a review", lambda: self._ask(pull, logins, teams)
+        if proposal.auto_merge:
+            yield "merge it once it is approved", pull.enable_automerge
 
     def _ask(self, pull: Any, logins: list[str], teams: list[str]) -> None:
         from github import GithubException

@@ -9,7 +9,7 @@ from typing import Any
 
 from flagctl.errors import MissingError, OutsideError
 from flagctl.history.forge import Pull, names_of, people
-from flagctl.history.propose import Proposal
+from flagctl.history.propose import Opened, Proposal
 from flagctl.model import times
 from flagctl.plan.approve import Review
 
@@ -26,7 +26,7 @@ class GitLab:
         self._timeout = timeout
         self._retry = retry
 
-    def propose(self, proposal: Proposal) -> str:
+    def propose(self, proposal: Proposal) -> Opened:
         """See Forge."""
         with self._telling("open a merge request"):
             found = self._project.mergerequests.list(
@@ -39,9 +39,14 @@ class GitLab:
                     merge.save()
             else:
                 merge = self._project.mergerequests.create(self._described(proposal))
-            if proposal.auto_merge:
-                merge.merge(merge_when_pipeline_succeeds=True, should_remove_source_branch=True)
-            return str(merge.web_url)
+        lacking: tuple[str, ...] = ()
+        if proposal.auto_merge:
+            try:
+                with self._telling("merge it once it is approved"):
+                    merge.merge(merge_when_pipeline_succeeds=True, should_remove_source_branch=True)
+            except OutsideError as error:
+                lacking = (f"{error.message}; {error.hint}",)
+        return Opened(str(merge.web_url), lacking)
 
     def _described(self, proposal: Proposal) -> dict[str, Any]:
         logins, _ = people(proposal.reviewers)

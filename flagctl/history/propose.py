@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 import msgspec
 
@@ -37,7 +37,7 @@ class Proposal(msgspec.Struct, frozen=True, kw_only=True):
 class Proposed(msgspec.Struct, frozen=True, kw_only=True):
     """What became of it. remote: where the branch was pushed to, "" for nowhere. url: the pull request's, or "".
 
-    advice: what to do next, as the person types or opens it.
+    advice: what to do next, as the person types or opens it. lacking: see Opened.
     """
 
     branch: str
@@ -45,13 +45,21 @@ class Proposed(msgspec.Struct, frozen=True, kw_only=True):
     remote: str = ""
     url: str = ""
     advice: str = ""
+    lacking: tuple[str, ...] = ()
+
+
+class Opened(NamedTuple):
+    """A pull request that is open. lacking: what the forge would not add to it, and why."""
+
+    url: str
+    lacking: tuple[str, ...] = ()
 
 
 class Forge(Protocol):
     """Where pull requests live."""
 
-    def propose(self, proposal: Proposal) -> str:
-        """Open a pull request, or bring the one of this branch up to date; its URL. Raises OutsideError."""
+    def propose(self, proposal: Proposal) -> Opened:
+        """Open a pull request, or bring the one of this branch up to date. Raises OutsideError when there is none."""
 
 
 def branch_name(kind: str, where: str, keys: tuple[str, ...], content: str) -> str:
@@ -100,13 +108,15 @@ def offer(git: Git, commit: str, proposal: Proposal, forge: Forge | None = None,
         raise OutsideError(
             f"{remote} did not take the branch: {said}", hint=f"it is here: git push {remote} {proposal.branch}"
         )
-    url, advice = "", _how(git, remote, proposal)
+    opened, advice = Opened(""), _how(git, remote, proposal)
     if forge is not None:
         try:
-            url, advice = forge.propose(proposal), ""
+            opened, advice = forge.propose(proposal), ""
         except OutsideError as error:  # the branch is there: the person can go on by hand
             advice = f"{error.message}; {advice}"
-    return Proposed(branch=proposal.branch, commit=commit, remote=remote, url=url, advice=advice)
+    return Proposed(
+        branch=proposal.branch, commit=commit, remote=remote, url=opened.url, advice=advice, lacking=opened.lacking
+    )
 
 
 def remote_of(git: Git) -> str:

@@ -55,6 +55,8 @@ def _proposed(out: Output, proposed: Proposed) -> None:
         out.data(proposed.url)
     else:
         out.say(f"next: {proposed.advice}")
+    for one in proposed.lacking:
+        out.warn(f"the pull request is open, but {one}")
 
 
 def _document(changed: Changed, *, dry_run: bool, **about: Any) -> dict[str, Any]:
