@@ -25,7 +25,6 @@ class Proxy:
     def __init__(self, target: int) -> None:
         self.target = target
         self.chunk, self.pause = 1 << 16, 0.0
-        self.forwarded = 0
         self._pairs: set[_Pair] = set()
         self._lock = threading.Lock()
         self._refuses = False
@@ -104,7 +103,6 @@ class _Pair:
                 if self.frozen:
                     continue
                 sink.sendall(data)
-                self.proxy.forwarded += len(data)
                 if self.proxy.pause:
                     time.sleep(self.proxy.pause)
         if not self.frozen:

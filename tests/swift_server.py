@@ -15,7 +15,7 @@ import urllib.error
 import urllib.request
 from pathlib import Path
 
-USER, PASSWORD = "test:tester", "testing"
+USER = "test:tester"
 
 COMMON = """\
 [DEFAULT]

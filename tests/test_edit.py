@@ -165,11 +165,6 @@ def test_removing_the_last_member_of_a_list_removes_its_key() -> None:
     assert text == "overrides:\n  on: [b]\n"
 
 
-def test_renaming_a_key_keeps_value_comment_and_place() -> None:
-    assert changed(FLAG, edit.rename_key(FLAG, ["variants", "on"], "yes")) == [
-        "-    'on':   true\n", '+    "yes":   true\n']  # fmt: skip
-
-
 @pytest.mark.parametrize(
     ("text", "path", "value", "expected"),
     [

@@ -45,28 +45,24 @@ def var(name: str) -> Logic:
 
 def both(*members: Logic) -> Logic:
     """All hold, from the left until one does not."""
-    found: list[Logic] = []
-    for member in members:
-        if member is False:
-            return False
-        if isinstance(member, dict) and len(member.get("and", _TOO_MANY)) <= _FLAT:
-            found += member["and"]
-        elif member is not True:
-            found.append(member)
-    return {"and": found} if len(found) > 1 else found[0] if found else True
+    return _joined("and", False, members)
 
 
 def either(*members: Logic) -> Logic:
     """At least one holds, from the left until one does."""
+    return _joined("or", True, members)
+
+
+def _joined(word: str, decided: bool, members: tuple[Logic, ...]) -> Logic:
     found: list[Logic] = []
     for member in members:
-        if member is True:
-            return True
-        if isinstance(member, dict) and len(member.get("or", _TOO_MANY)) <= _FLAT:
-            found += member["or"]
-        elif member is not False:
+        if member is decided:
+            return decided
+        if isinstance(member, dict) and len(member.get(word, _TOO_MANY)) <= _FLAT:
+            found += member[word]
+        elif not isinstance(member, bool):
             found.append(member)
-    return {"or": found} if len(found) > 1 else found[0] if found else False
+    return {word: found} if len(found) > 1 else found[0] if found else not decided
 
 
 def negate(member: Logic) -> Logic:

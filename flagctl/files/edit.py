@@ -114,16 +114,6 @@ def remove_item(text: str, parts: Parts, value: Any) -> str:
     return text
 
 
-def rename_key(text: str, parts: Parts, new: str) -> str:
-    """The last key of `parts` spelled `new`; its value and place stay."""
-    document = _Document(text)
-    where = document.resolve(parts)
-    value = document.get(where)
-    if value is _MISSING:
-        raise UsageError(f"nothing at {_spelled(where)} to rename")
-    return document.replace_entry(where, new, value, key_only=True)
-
-
 def read(text: str) -> Any:
     """The data of a YAML text that has been checked before; raises RefusedError when it can't be edited."""
     from flagctl.files.read import load
@@ -199,16 +189,14 @@ class _Document:
         splices = self.layout.replace(parent, node, value, under=_under(where))
         return self._verified(splices, _put(self.data, where, value))
 
-    def replace_entry(self, where: Place, key: str, value: Any, *, key_only: bool = False) -> str:
+    def replace_entry(self, where: Place, key: str, value: Any) -> str:
         """Another key, and value, in the place of an existing entry of a mapping."""
         parent, node = self.node(where[:-1]), self.node(where)
         old = parent.keys[parent.items.index(node)]
         if old.anchor:
             raise RefusedError(f"the key {_spelled(where)} carries a YAML anchor", hint=BY_HAND)
         spelled = self.writer.key(key, _under(where[:-1]), flow=parent.style == "flow")
-        splices = [Splice(old.start, old.end, spelled)]
-        if not key_only:
-            splices += self.layout.replace(parent, node, value, under=key)
+        splices = [Splice(old.start, old.end, spelled), *self.layout.replace(parent, node, value, under=key)]
         mapping = self.get(where[:-1])
         renamed = {(key if k == where[-1] else k): (value if k == where[-1] else v) for k, v in mapping.items()}
         return self._verified(splices, _put(self.data, where[:-1], renamed))

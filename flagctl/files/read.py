@@ -222,16 +222,16 @@ def _parse(text: str, path: str) -> tuple[Any, Problem | None, bool]:
     except yaml_rs.YAMLDecodeError as error:
         reason = str(error)
     if not reason.startswith("duplicate mapping key"):
-        return None, _failure(reason, text, path), False
+        return None, _failure(reason, path), False
     first = yaml_rs.DuplicateKeyPolicy.FirstWins
     try:
         data = yaml_rs.loads(text, parse_datetime=False, alias_limits=_ALIASES, duplicate_key_policy=first)
     except yaml_rs.YAMLDecodeError as error:
-        return None, _failure(str(error), text, path), False
+        return None, _failure(str(error), path), False
     return data, None, True
 
 
-def _failure(reason: str, text: str, path: str) -> Problem:
+def _failure(reason: str, path: str) -> Problem:
     if reason.startswith("alias replay"):
         message = "aliases expand to too much"
         hint = "at most 20,000 values are read, and aliases of aliases at most 32 deep"
