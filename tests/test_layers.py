@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from itertools import accumulate
 from pathlib import Path
 from typing import NamedTuple
@@ -185,6 +186,23 @@ def test_nothing_below_cli_prints_or_reads_the_clock() -> None:
             case ast.Attribute(value=ast.Name(id=module), attr=name) if (module, name) in CLOCKS:
                 wrong.append(f"{file}:{call.lineno} reads the clock")
     assert not wrong
+
+
+ROOMS = [
+    folder
+    for folder in sorted(path.parent for path in (ROOT / "flagctl").rglob("__init__.py"))
+    # a file each for a rule, a command and a kind of result: their names say what is in them
+    if folder != ROOT / "flagctl" and folder.name not in ("rules", "commands", "formats")
+]
+
+
+@pytest.mark.parametrize("room", ROOMS, ids=lambda room: room.name)
+def test_a_room_says_what_each_of_its_files_is_for(room: Path) -> None:
+    listed = re.findall(r"^(\w+/?)  +\S", (room / "__init__.py").read_text().split('"""')[1], re.MULTILINE)
+    held = {path.stem for path in room.glob("*.py")} | {
+        f"{path.name}/" for path in room.iterdir() if path.is_dir() and path.name != "__pycache__"
+    }
+    assert sorted(listed) == sorted(held - {"__init__"}), "say in __init__.py, in a line, what the file is for"
 
 
 def test_files_stay_small_enough_to_read() -> None:

@@ -1,4 +1,21 @@
-"""Bytes in a place, named by a URL: where published snapshots lie."""
+"""Bytes in a place, named by a URL: where published snapshots lie.
+
+base           what every store can do
+address        where a target is, as URL and options say
+masking        URLs and texts with nothing secret in them
+packing        compressed bytes
+folder         a folder
+folder_watch   being told that something in it was replaced
+http           a web server, to read only
+s3             S3 and what speaks its protocol
+s3_client      boto3's client
+s3_conditions  whether a service keeps to If-Match
+s3_lease       one publisher at a time where it does not
+redis          one server, Sentinels, a cluster
+redis_client   redis-py's clients
+redis_watch    being told of a new version
+redis_log      streams that a service adds to
+"""
 
 from __future__ import annotations
 
