@@ -75,7 +75,7 @@ def measure(folder: Path, runs: int) -> dict[str, Cost]:
 
 
 def misses(costs: dict[str, Cost], files: int) -> list[str]:
-    """Which of the promised limits do not hold; those in seconds are for 10,000 files on the machine of SPEED.md."""
+    """Which of the promised limits do not hold; those in seconds are for 10,000 files on README.md's machine."""
     seconds = {"check, cold": 3, "check, warm": 1, "build, cold": 3, "build, warm": 1}
     seconds[f"test, {EXPECTATIONS:,} cases"] = 8
     scale = files / 10_000

@@ -1,4 +1,4 @@
-"""DESIGN 3: known vectors, and that buckets are stateless, monotone, even and independent."""
+"""Bucketing: known vectors, and that buckets are stateless, monotone, even and independent."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ def test_flagd_3_counts_bytes_not_characters() -> None:
 
 
 def test_the_two_flagd_generations_tell_themselves_apart_by_this_key() -> None:
-    # FLAGD.md: a published document recognises its engine by it
+    # A published document recognises its engine by it
     assert [bucket(generation, "", "wsr") * 3 // BUCKETS == 1 for generation in ("flagd-2", "flagd-3")] == [True, False]
 
 

@@ -50,7 +50,7 @@ def options(older: bool = False) -> dict[str, Any]:
 
 
 class Reader:
-    """A client as DESIGN asks for: takes the higher version of those that are for it, and never steps back."""
+    """A client as ours are: takes the higher version of those that are for it, and never steps back."""
 
     def __init__(self, store: Any, instance: str) -> None:
         self.store, self.instance, self.version, self.flags = store, instance, 0, {}

@@ -1,4 +1,4 @@
-"""DESIGN 2.3, step by step: what the readable evaluator answers."""
+"""The six steps of docs/flags.md, one by one: what the readable evaluator answers."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""DESIGN 5, held: imports go down only, heavy libraries have one home, and nothing below the edge has a clock."""
+"""docs/architecture.md, held: imports go down, heavy libraries have one home, nothing below the edge has a clock."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""DESIGN 2.2: every operator on values it holds for, values it does not, and values it has nothing to say about."""
+"""Every operator on values it holds for, values it does not, and values it has nothing to say about."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""DESIGN 2.1, 2.4 and 3: who gets what of a rollout, a split, a ramp and an experiment."""
+"""Who gets what of a rollout, a split, a ramp and an experiment."""
 
 from __future__ import annotations
 

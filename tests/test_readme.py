@@ -20,9 +20,9 @@ ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text()
 
 
-def blocks(language: str) -> list[str]:
-    """The code blocks of README in a language."""
-    return re.findall(rf"^```{language}\n(.*?)^```$", README, re.MULTILINE | re.DOTALL)
+def blocks(language: str, page: str = README) -> list[str]:
+    """The code blocks of a page in a language."""
+    return re.findall(rf"^```{language}\n(.*?)^```$", page, re.MULTILINE | re.DOTALL)
 
 
 @pytest.fixture
@@ -80,10 +80,27 @@ def test_the_problem_shown_in_readme_is_what_check_prints(flagctl: Run, repo: Pa
     assert flagctl("check", path.stem).stdout == shown
 
 
-def test_every_link_of_readme_leads_somewhere() -> None:
-    links = [link for link in re.findall(r"\]\(([^)]+)\)", README) if "://" not in link]
-    assert len(links) > 5
-    assert [link for link in links if not (ROOT / link).exists()] == []
+def test_the_page_about_flags_is_a_repository_without_problems(tmp_path: Path, flagctl: Run) -> None:
+    files = blocks("yaml", (ROOT / "docs/flags.md").read_text())
+    assert len(files) == 6
+    for text in files:
+        path = tmp_path / text.partition("\n")[0].removeprefix("# ")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+    found = flagctl("check", "--strict", "--clock", "2026-11-25", cwd=tmp_path)
+    assert (found.returncode, found.stdout) == (0, "")
+    tried = flagctl("test", cwd=tmp_path)
+    assert (tried.returncode, tried.stderr) == (0, "2 passed, 0 failed\n"), tried.stdout
+
+
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md")), ROOT / "benchmarks" / "README.md"]
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_every_link_leads_somewhere(page: Path) -> None:
+    links = [link for link in re.findall(r"\]\(([^)]+)\)", page.read_text()) if "://" not in link]
+    missing = [link for link in links if not (page.parent / "".join(link.split()).partition("#")[0]).exists()]
+    assert missing == []
 
 
 def examples() -> list[str]:

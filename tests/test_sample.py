@@ -68,7 +68,7 @@ def test_every_file_is_laid_out_in_the_standard_way() -> None:
         assert fmt(text) == text, path
 
 
-# What DESIGN 2 says a flag can say, and whether the sample shows it.
+# What docs/flags.md says a flag can say, and whether the sample shows it.
 
 
 def flags(sample: Reading) -> Iterator[Flag]:

@@ -1,4 +1,4 @@
-"""Exit codes, all of them (DESIGN 6)."""
+"""Exit codes, all of them (docs/cli.md)."""
 
 from __future__ import annotations
 

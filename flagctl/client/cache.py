@@ -1,4 +1,4 @@
-"""The last good snapshot on disk: what a service starts with when its source is down (DESIGN 1, promise 4).
+"""The last good snapshot on disk: what a service starts with when its source is down.
 
 A file is one line that says what follows, and the snapshot's bytes:
 

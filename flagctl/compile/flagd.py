@@ -156,7 +156,7 @@ class _Compiler:
             self.flags[key] = logic, missing
 
     def _flag(self, flag: Mapping[str, Any], missing: list[UnsayableError]) -> Logic:
-        """The six steps of DESIGN 2.3 as one chain."""
+        """The six steps of an answer (docs/flags.md) as one chain."""
         off = flag["off_variant"]
         cases = [(either(disabled(flag), self._unmet(flag, missing)), off)]
         for variant in sorted(flag.get("overrides", ())):

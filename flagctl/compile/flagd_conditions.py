@@ -1,4 +1,4 @@
-"""Single conditions (DESIGN 2.2) in flagd's JSONLogic: a value of the wrong type matches none, and breaks nothing."""
+"""Single conditions in flagd's JSONLogic: a value of the wrong type matches none, and breaks nothing."""
 
 from __future__ import annotations
 

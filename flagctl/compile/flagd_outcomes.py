@@ -35,7 +35,7 @@ def draw(bucketing: str, salt: str, attribute: str, widths: list[tuple[str, int]
 
 
 def _hashed(bucketing: str, salt: str, value: Logic) -> Logic:
-    """What is hashed (DESIGN 3); the salt stands in the document, for an inlined flag has no key of its own."""
+    """What is hashed (schema/vectors); the salt stands in the document, for an inlined flag has no key of its own."""
     if bucketing != "portable":
         return {"cat": [salt, value]}
     prefix = f"{salt}:"

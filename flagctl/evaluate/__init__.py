@@ -1,6 +1,6 @@
 """Snapshot and context to answer. Applications import this room: it loads no YAML, Git, Typer or schema library.
 
-evaluator    the readable evaluator, the six steps of DESIGN 2.3: what every other way to an answer is held to
+evaluator    the readable evaluator, the six steps of docs/flags.md: what every other way to an answer is held to
 operators    the operators of conditions
 bucket       a salt and a value to one of 100,000 buckets
 trace        every step of an evaluation, in words and with its place

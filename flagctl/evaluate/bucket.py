@@ -1,4 +1,4 @@
-"""Bucketing: a salt and a value to one of 100,000 buckets, without state (DESIGN 3).
+"""Bucketing: a salt and a value to one of 100,000 buckets, without state (schema/vectors).
 
 `murmur3_x86_32` is Austin Appleby's MurmurHash3 (public domain), seed 0, read as unsigned; scaling by
 `(hash * total) >> 32` is flagd's `fractional` of generations 2 and 3. The CBOR text head is RFC 8949, 3.1.

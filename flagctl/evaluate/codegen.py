@@ -49,7 +49,7 @@ def segment(document: Any, scope: Scope) -> Draft:
 
 
 class FlagDraft(Draft):
-    """The function of a flag, in the six steps of DESIGN 2.3 without the second."""
+    """The function of a flag, in the six steps of docs/flags.md without the second."""
 
     def __init__(self, key: str, flag: Mapping[str, Any], scope: Scope) -> None:
         super().__init__(scope, "ctx, now, memo")

@@ -1,4 +1,4 @@
-"""The readable evaluator: a snapshot and a context to an answer, in the six steps of DESIGN 2.3.
+"""The readable evaluator: a snapshot and a context to an answer, in the six steps of docs/flags.md.
 
 It is written to be obviously right, and can say every step it took; speed is not its business.
 """
@@ -134,7 +134,7 @@ class Evaluation:
         return self.answers[key]
 
     def six_steps(self, key: str, at: Place) -> Resolution:
-        """DESIGN 2.3, in its order."""
+        """«The order of an answer» in docs/flags.md."""
         flag = self.snapshot["flags"].get(key)
         if flag is None:
             return Resolution(None, None, "ERROR", "FLAG_NOT_FOUND", f'no flag "{key}" in this snapshot')

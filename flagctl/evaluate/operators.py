@@ -1,4 +1,4 @@
-"""The operators of conditions (DESIGN 2.2): a context's value and a flag's, to a tri-state.
+"""The operators of conditions (docs/flags.md): a context's value and a flag's, to a tri-state.
 
 True or False where the operator has something to say, None where it has not: the value is missing, null or
 of another type. None matches no operator, a negative one included.

@@ -1,4 +1,4 @@
-"""The standard layout of a flag file: key order of DESIGN 2.1, LF, no byte-order mark, no stray blanks.
+"""The standard layout of a flag file: keys in the order of `order`, LF, no byte-order mark, no stray blanks.
 
 Comments stay with the key they stand above or behind. Nothing is quoted, folded or indented anew: what
 people chose to write on one line stays on one line.

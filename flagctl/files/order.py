@@ -1,4 +1,4 @@
-"""The order of keys in a flag file (DESIGN 2.1): where `set` puts a new one and how `fmt` lays a file out."""
+"""The order of keys in a flag file: where `set` puts a new one and how `fmt` lays a file out."""
 
 from __future__ import annotations
 

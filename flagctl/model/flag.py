@@ -1,4 +1,4 @@
-"""Flags and segments, as one environment holds them (DESIGN 2.1, 2.4).
+"""Flags and segments, as one environment holds them.
 
 Shares are integers in thousandths of a percent (0..100_000); times are whole seconds since the Unix
 epoch. Variants of a boolean flag are always named `on` and `off` here, however the file spells them.

@@ -13,7 +13,7 @@ from flagctl.model.flag import WHOLE, Flag, Outcome, Ramp, Rollout, Serve, Split
 from flagctl.model.words import percent
 
 SOON_DAYS = 30
-"""How long before its expiry a flag is pointed out (DESIGN 2.1)."""
+"""How long before its expiry a flag is pointed out."""
 _DAY = 86400
 
 

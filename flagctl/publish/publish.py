@@ -1,4 +1,4 @@
-"""Publish: make a compiled snapshot the live one of its environment, or say why not (DESIGN 4).
+"""Publish: make a compiled snapshot the live one of its environment, or say why not.
 
 The swap of the live key decides: who loses it has written nothing. What stands beside it (the flagd definition,
 subsets) and its entry in the history follow, and the next publish writes them should this one die before.

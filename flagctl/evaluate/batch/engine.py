@@ -1,4 +1,4 @@
-"""The six steps of DESIGN 2.3 for many contexts at once: the readable evaluator's answers, a column at a time."""
+"""The six steps of docs/flags.md for many contexts at once: the readable evaluator's answers, a column at a time."""
 
 from __future__ import annotations
 
@@ -83,7 +83,7 @@ class _Chunk:
         return self.answers[key]
 
     def six_steps(self, key: str, flag: dict[str, Any]) -> pl.Series:
-        """DESIGN 2.3, in its order; what depends on the time alone comes before any row is looked at."""
+        """The six steps, in their order; what depends on the time alone comes before any row is looked at."""
         now, off = self.plan.now, flag["off_variant"]
         rows = _Rows(self)
         wanted = self.plan.preview.get(key)
