@@ -3,6 +3,7 @@
 repository  a tree of files to a repository: everything, or one flag with what it needs
 walk        which files there are, by their names
 understand  one file's bytes to its part of the model: read, schema, parse
+pieces      one version of a file after the other: what is spelled alike is read once
 read        bytes to plain data, by yaml-rs; scrutiny says what is wrong where that refuses
 scrutiny    the close look, by ruamel: slow, and it names the place
 schema      data against schema/: a fast yes or no; validator and wording say what is wrong

@@ -1,6 +1,7 @@
 """Snapshots out of the door: from a compiled document to the place that services read.
 
 publish   a snapshot made the live one, or why not
+several   several targets, one after the other or at once
 draft     a document on its way to several targets: each part made into bytes once
 flagd     its flagd definition as bytes, with a memory of flags compiled before
 selftest  that definition tried in flagd's own engine
