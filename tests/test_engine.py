@@ -77,7 +77,7 @@ def test_what_clients_ask_answers_the_same_by_a_clock(seed: int) -> None:
     for _ in range(20):
         made = world(dice, flags=25)
         answers = alone(Engine.load(encode(made.document)))
-        for key, (ask, only) in answers.made().items():
+        for key, (ask, only, _) in answers.made().items():
             for context, now in contexts(made, dice, key, 5):
                 clock = Ticking(now)
                 found = only if ask is None else ask(context, clock)
@@ -113,11 +113,11 @@ class Ticking:
 def test_only_a_flag_that_depends_on_time_looks_at_the_clock(parts: Any, asked: int) -> None:
     answers = alone(engine({"f": flag(**parts), "soon": flag(expires_at=NOW + 1), "always": flag()}))
     clock = Ticking(NOW)
-    ask, _ = answers.made()["f"]
+    ask, *_ = answers.made()["f"]
     assert ask is not None
     assert same(ask(ADA, clock), answers.evaluate("f", ADA, NOW))
     assert clock.asked == asked
-    assert answers.made()["always"] == (None, Resolution(True, "on", "STATIC"))
+    assert answers.made()["always"] == (None, Resolution(True, "on", "STATIC"), None)
 
 
 @pytest.mark.parametrize("types", ["string", "number", "integer", "boolean", "array", ""])

@@ -244,6 +244,59 @@ def test_a_full_queue_drops_and_counts_and_never_waits(flags: Client) -> None:
     assert recorder.usage()["account"]["dropped"] == 4_000 - counted
 
 
+def test_the_limit_is_that_of_all_flags_together(tmp_path: Path) -> None:
+    flags = {f"{kind}-{number}": parts for number in range(30) for kind, parts in (("c", flag()), ("l", LISTED))}
+    place = tmp_path / "production/snapshot.json"
+    place.parent.mkdir()
+    place.write_bytes(encode(snapshot(flags)))
+    with Client(f"file:{tmp_path}", "production", cache=False, start=False) as client:
+        client.tick()
+        recorder = Recorder(client, limit=100)
+        for _ in range(3):
+            for number in range(50):
+                for key in flags:
+                    client.enabled(key, user=f"user-{number}")
+            recorder.flush()
+        usage = recorder.usage()
+        assert sum(of["evaluations"] for of in usage["flags"].values()) <= 300
+        assert sum(of["evaluations"] for of in usage["flags"].values()) + usage["account"]["dropped"] == 3 * 50 * 60
+
+
+def test_a_book_that_is_half_full_wakes_the_clients_thread(tmp_path: Path, flags: Client) -> None:
+    counted: list[Batch] = []
+    enough = threading.Event()
+
+    def write(batch: Batch) -> None:
+        counted.append(batch)
+        if sum(sum(each.tally.values()) for each in counted) >= 100:
+            enough.set()
+
+    with Client(f"file:{tmp_path}", "production", cache=False, refresh=3600) as driven:
+        recorder = Recorder(driven, sinks=[Call(write)], every=3600, limit=200)
+        assert recorder.counts.flags == {}
+        for _ in range(150):
+            driven.enabled("gallery", user="ada")
+        assert enough.wait(10)
+
+
+def test_counts_go_on_when_another_snapshot_takes_over(tmp_path: Path, flags: Client) -> None:
+    recorder = Recorder(flags)
+    changes = {"gallery": LISTED, "listed": flag(), "checkout": FLAGS["checkout"]}
+    for version, snapshot_of in ((8, changes), (9, FLAGS), (10, changes)):
+        for _ in range(20):
+            for key in FLAGS:
+                flags.enabled(key, user="ada")
+        (tmp_path / "production/snapshot.json").write_bytes(encode({**snapshot(snapshot_of), "version": version}))
+        flags.tick(told=True)
+        with flags.preview("gallery:off"):
+            assert flags.enabled("gallery", user="ada") is False
+    recorder.flush()
+    usage = recorder.usage()["flags"]
+    assert usage["gallery"]["variants"] == {"on": {"STATIC": 40, "TARGETING_MATCH": 20}, "off": {"TARGETING_MATCH": 3}}
+    assert usage["listed"]["variants"] == {"on": {"STATIC": 20, "TARGETING_MATCH": 40}}
+    assert usage["checkout"]["evaluations"] == 60
+
+
 def test_every_evaluation_is_counted_or_dropped_while_others_take_turns(flags: Client) -> None:
     recorder = Recorder(flags, limit=1_000)
     asked, people, threads = 20_000, 7, 4

@@ -14,6 +14,7 @@ details     an answer with all that is known of it
 events      what a client tells, and its figures
 answers     how an answer is found when asking the snapshot is not enough: previews, staleness, counting
 scope       previews, forced values and one snapshot, for one piece of work
+book        where questions are written down until they are counted, in bounded memory
 counts      how often each flag was asked for, by whom
 
 held        a snapshot in hand, made from bytes and believed

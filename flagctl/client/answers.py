@@ -17,6 +17,7 @@ from flagctl.evaluate.evaluator import Resolution
 if TYPE_CHECKING:
     from flagctl.client.held import Held
     from flagctl.client.keeper import Keeper
+    from flagctl.evaluate.engine import Made
 
 Context = Mapping[str, Any]
 Note = Callable[[str, Context, Resolution, float], None]
@@ -24,16 +25,14 @@ Note = Callable[[str, Context, Resolution, float], None]
 
 
 class Account(msgspec.Struct, frozen=True, eq=False):
-    """Where questions are written down, and who works that off.
+    """Who keeps account of questions.
 
-    book: takes flag, answer and targeting key of each question, three entries at once, while it has fewer than `room`.
-    note: told of questions when the book has no room, and of those in an experiment, whatever room there is.
+    table: gives what an engine made a third place, a Page to write on. note: told of questions that have no page.
     turn: called by the client's thread with the monotonic time; gives back in how many seconds again.
     after_fork: called in the child of a fork.
     """
 
-    book: list[Any]
-    room: int
+    table: Callable[[Mapping[str, Made]], Mapping[str, Made]]
     note: Note
     turn: Callable[[float], float]
     after_fork: Callable[[], None]

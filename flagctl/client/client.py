@@ -127,7 +127,7 @@ class Client(Scoped, Telling):
     ) -> bool:
         """Whether a boolean flag is on; False where that can't be told."""
         try:
-            ask, answer = self._made[key]
+            ask, answer, page = self._made[key]
             if ask is not None:
                 if context is None:
                     context = attributes
@@ -136,17 +136,23 @@ class Client(Scoped, Telling):
                 if user is not None:
                     context["targetingKey"] = user
                 answer = ask(context, self.time)
-            if (account := self._account) is not None:
+            if page is not None:  # somebody counts
                 if user is None:
                     if attributes and ask is None:
                         context = _joined(context, user, attributes)
                     if context is not None:
-                        user = context.get("targetingKey")
-                if answer.experiment is None and len(account.book) < account.room:
-                    account.book.extend((key, answer, user))
+                        try:  # noqa: SIM105 - suppress() costs more than all of this
+                            user = context["targetingKey"]
+                        except KeyError:
+                            pass
+                if len(page) >= page.room and not page.more():
+                    pass  # no room: it is dropped
+                elif ask is None:
+                    page.append(user)
+                elif answer.experiment is None:
+                    page.extend((answer, user))
                 else:
-                    whole = _joined(context, user, attributes) if ask is None or context is None else context
-                    account.note(key, whole, answer, self.time())
+                    page.book.note(key, context, answer, self.time())
             return answer.value is True
         except Exception:  # never asked for yet, no snapshot, a preview, ...
             return self._answers.enabled(key, _joined(context, user, attributes), self.time())
@@ -322,7 +328,8 @@ class Client(Scoped, Telling):
         chosen: Answers = self._careful
         self._made = {}
         if held is not None and not self._scopes and not EVERYWHERE and self._keeper.fresh_for() > 0:
-            chosen, self._made = held.engine, held.engine.made()
+            made = held.engine.made()
+            chosen, self._made = held.engine, made if self._account is None else self._account.table(made)
         self._answers = chosen if self._account is None else Noted(chosen, self._account.note)
 
     def _installed(self, before: Held | None, after: Held) -> None:

@@ -1,38 +1,30 @@
 """Keeping account of evaluations: counts of all, and who was exposed to which arm of an experiment.
 
-Where a flag is asked for, three words are written into a book and nothing else happens; the client's own thread works
+Where a flag is asked for, a word or two are written into a book and nothing else happens; the client's own thread works
 it off, and the time that an evaluation is counted at is that of this thread's turn. Somebody in an experiment is
-written down with the time and the attributes that exposures carry. A book that is full drops what comes, and counts
-that. Private attributes are never written anywhere, and neither is a targeting key that `attributes.yaml` declares
-private.
+written down with the time and the attributes that exposures carry. Private attributes are never written anywhere, and
+neither is a targeting key that `attributes.yaml` declares private.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
-from itertools import count
+from collections.abc import Sequence
 from threading import RLock
 from typing import TYPE_CHECKING, Any, Protocol
 
 import mmh3
 import msgspec
 
-from flagctl.client.answers import Account, Note
-from flagctl.client.counts import OTHERS, Counts, Users
-from flagctl.evaluate.bucket import key_text
-from flagctl.evaluate.operators import lookup
+from flagctl.client.answers import Account
+from flagctl.client.book import Book, Sight
+from flagctl.client.counts import Counts, Users
 from flagctl.model.condition import TARGETING_KEY
 
 if TYPE_CHECKING:
     from flagctl.client.client import Client
-    from flagctl.evaluate.evaluator import Resolution
 
 Row = dict[str, Any]
-Sight = tuple[str, "Resolution", str, float, Row]
-"""Somebody in an experiment: flag, answer, targeting key, time, attributes."""
-_WORDS = 3
-"""How many entries of the book are one evaluation: flag, answer, targeting key."""
 Tally = dict[tuple[str, str | None, str, str | None], int]
 
 
@@ -89,40 +81,13 @@ class Recorder:
         self._sinks = tuple(sinks)
         self._every = every
         self._limit = limit
-        self._attributes = tuple(attributes)
         self._remembered = remembered
         self._seen: dict[int, None] = {}
-        self._book: list[Any] = []
-        self._sights: list[Sight] = []
+        self._book = Book(limit, attributes, client.ring)
         self._waiting: list[list[Batch]] = [[] for _ in self._sinks]
         self._due = float("-inf")
-        self._dropped = count()  # counts for any number of threads; each look at it counts one too
-        self._looked = 0
         self._one_turn = RLock()
-        self._room = limit // 2 * _WORDS
-        self._begin()
-
-    def _begin(self) -> None:
-        """From now on the client writes into the book."""
-        self._client.account(Account(self._book, self._room, self._noter(), self._turn, self._after_fork))
-
-    def _noter(self) -> Note:
-        book, sights, room, most = self._book, self._sights, self._room, self._limit * _WORDS
-        names, ring, drop = self._attributes, self._client.ring, self._dropped.__next__
-
-        def note(key: str, context: Mapping[str, Any], answer: Resolution, now: float) -> None:
-            waiting = len(book)
-            if waiting >= most:
-                drop()
-                return
-            user = _text(context.get(TARGETING_KEY))
-            book.extend((str.__str__(key) if isinstance(key, str) else OTHERS, answer, user))
-            if answer.experiment is not None and user is not None:
-                sights.append((key, answer, user, now, {name: _found(context, name) for name in names}))
-            if waiting >= room:
-                ring()
-
-        return note
+        client.account(Account(self._book.table, self._book.note, self._turn, self._after_fork))
 
     def usage(self) -> dict[str, Any]:
         """A JSON document of what was counted so far, in the format `flagctl/usage/1`."""
@@ -140,21 +105,19 @@ class Recorder:
 
     def _after_fork(self) -> None:
         """In the child of a fork, what waits is the parent's to write."""
-        self._book, self._sights, self._one_turn = [], [], RLock()
+        self._book.begin()
+        self._one_turn = RLock()
         self._waiting = [[] for _ in self._sinks]
-        self.counts, self.written, self._dropped, self._looked = Counts(), Written(), count(), 0
-        self._begin()
+        self.counts, self.written = Counts(), Written()
 
     def _turn(self, now: float, *, final: bool = False) -> float:
         """Do what is due at a monotonic time; seconds until the next turn."""
         with self._one_turn:
-            full = len(self._book) > self._room
-            if now < self._due and not final and not full:
+            if now < self._due and not final and not self._book.filling():
                 return self._due - now
             self._due = now + self._every
             batch = self._drain()
-            self.written.dropped = next(self._dropped) - self._looked
-            self._looked += 1
+            self.written.dropped = self._book.dropped
             for sink, waiting in zip(self._sinks, self._waiting, strict=True):
                 if batch.tally or batch.exposures:
                     waiting.append(batch)
@@ -173,20 +136,20 @@ class Recorder:
             del waiting[0]
 
     def _drain(self) -> Batch:
-        book, sights, client = _taken(self._book), _taken(self._sights), self._client
-        keys, answers, users = book[::_WORDS], book[1::_WORDS], list(map(_text, book[2::_WORDS]))
-        places = list(map(id, answers))
-        known, now = dict(zip(places, answers, strict=True)), client.time()
+        client, counts, now = self._client, self.counts, self._client.time()
+        asked, who, sights = self._book.take()
         tally: Tally = Counter()
-        for (key, place), times in Counter(zip(keys, places, strict=True)).items():
-            answer, usage = known[place], self.counts.of(key)
+        for key, answer, times in asked:
+            usage = counts.of(key)
             usage.counts[answer.variant or "", answer.reason] += times
             usage.last = max(usage.last, now)
             tally[key, answer.variant, answer.reason, answer.error_code] += times
-        spots = {user: Users.spot(user) for user in set(users) if user is not None}
-        for key, user in set(zip(keys, users, strict=True)):
-            if user is not None:
-                self.counts.of(key).users.add(spots[user])
+        spots: dict[str, tuple[int, int]] = {}
+        for key, users in who:
+            add = counts.of(key).users.add
+            for user in users:
+                if user:
+                    add(spots.get(user) or spots.setdefault(user, Users.spot(user)))
         private = client.private_attributes()
         exposures = [self._exposure(sight, private) for sight in sights if self._is_new(sight)]
         return Batch(client.environment, client.version, tally, exposures)
@@ -218,31 +181,6 @@ class Recorder:
         if shown:
             row["attributes"] = shown
         return row
-
-
-def _taken(items: list[Any]) -> list[Any]:
-    """Everything in a list that others go on adding to."""
-    taken = items[:]
-    del items[: len(taken)]
-    return taken
-
-
-def _text(user: object) -> str | None:
-    """A targeting key as it is counted; None for what is none, whatever an application put there."""
-    if type(user) is str:
-        return user or None
-    try:
-        return key_text(user)
-    except Exception:
-        return None
-
-
-def _found(context: Mapping[str, Any], name: str) -> Any:
-    """The value of an attribute; None where looking for it raises."""
-    try:
-        return lookup(context, name)
-    except Exception:
-        return None
 
 
 def _hidden(name: str, private: frozenset[str]) -> bool:

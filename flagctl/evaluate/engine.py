@@ -23,8 +23,9 @@ _REMEMBERED = 256
 Function = Callable[..., Any]
 Time = float | Callable[[], float]
 """Seconds since the epoch, or a clock that says them."""
-Made = tuple[Function | None, Any]
-"""A function of a context and the time (few flags ask a clock for it), or None and the only answer there is."""
+Made = tuple[Function | None, Any, Any]
+"""A function of a context and the time (few flags ask a clock for it) and None, or None and the only answer there is;
+and a place for whoever keeps account."""
 
 
 class Attribute(msgspec.Struct, frozen=True, gc=False):
@@ -245,7 +246,10 @@ class Engine:
         elif made is not _raise and any(isinstance(value, dict) for value in self._flags[key]["variants"].values()):
             made = _copying(made)
         self._entries[key] = made
-        self._made[key] = (None, self._only[key]) if key in self._only else (made, None)
+        if key in self._only:
+            self._made[key] = None, self._only[key], None
+        elif not isinstance(made, _Cold):
+            self._made[key] = made, None, None
         return made
 
     def _function(self, kind: str, name: str, stack: tuple[tuple[str, str], ...], eager: bool) -> Function | None:

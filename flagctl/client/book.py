@@ -1,0 +1,176 @@
+"""Where questions are written down for whoever counts them, in bounded memory.
+
+Each flag has a page of its own, so that a question leaves one or two words behind and not the whole of it. Room is
+handed out: a page may grow as far as it was given room, and whoever finds it full asks the book for more. The book has
+room for so many questions in all; where it has none left, a question is dropped, and counted as dropped.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from threading import RLock
+from typing import TYPE_CHECKING, Any
+
+from flagctl.client.counts import MOST_FLAGS, OTHERS
+from flagctl.evaluate.bucket import key_text
+from flagctl.evaluate.operators import lookup
+from flagctl.model.condition import TARGETING_KEY
+
+if TYPE_CHECKING:
+    from flagctl.evaluate.engine import Made
+    from flagctl.evaluate.evaluator import Resolution
+
+Asked = tuple[str, "Resolution", int]
+"""Flag, answer, and how often."""
+Who = tuple[str, Iterable[str | None]]
+"""Flag, and everybody who was answered."""
+Sight = tuple[str, "Resolution", str, float, dict[str, Any]]
+"""Somebody in an experiment: flag, answer, targeting key, time, attributes."""
+_FIRST, _MOST = 8, 1024
+"""Questions that a page is given room for at once: as many as it had room for, between these."""
+
+
+class Page(list[Any]):
+    """What was asked of one flag: of one with a single `answer` targeting keys, else answers and keys in turn.
+
+    Adding to it is one call that no other thread gets between. `room` is looked at before: a thread that found some
+    while another took the last of it adds all the same.
+    """
+
+    __slots__ = ("answer", "book", "key", "room")
+
+    def __init__(self, book: Book, key: str, answer: Resolution | None) -> None:
+        self.book = book
+        self.key = key
+        self.answer = answer
+        self.room = 0
+
+    def more(self) -> bool:
+        """Whether there is room now."""
+        return self.book.more(self)
+
+    def take(self) -> tuple[list[Asked], Who]:
+        """Everything on it, which is empty then."""
+        entries = self[:]
+        del self[: len(entries)]
+        self.room = 0
+        if self.answer is not None:
+            return [(self.key, self.answer, len(entries))], (self.key, _named(entries))
+        places = list(map(id, entries[::2]))
+        answers = dict(zip(places, entries[::2], strict=True))
+        asked = [(self.key, answers[place], times) for place, times in Counter(places).items()]
+        return asked, (self.key, _named(entries[1::2]))
+
+
+class Book:
+    """The pages of one client. limit: questions that may wait; attributes: what is kept of people in experiments."""
+
+    def __init__(self, limit: int, attributes: Sequence[str], ring: Callable[[], None]) -> None:
+        """ring: called when half of the room is gone."""
+        self._limit = limit
+        self._attributes = attributes
+        self._ring = ring
+        self.begin()
+
+    def begin(self) -> None:
+        """Forget everything: nothing was asked yet."""
+        self.dropped = 0
+        self._free = self._limit
+        self._lock = RLock()  # a signal handler may ask while its thread holds it
+        self._pages: dict[tuple[str, str | None, str | None], Page] = {}
+        self._loose: list[tuple[str, Resolution, str | None]] = []
+        self._sights: list[Sight] = []
+        self._made: Mapping[str, Made] = {}
+        self._table: dict[str, Made] = {}
+
+    def table(self, made: Mapping[str, Made]) -> Mapping[str, Made]:
+        """What an engine made, with a page for each flag; grows as flags are noted."""
+        if made is not self._made:
+            self._made, self._table = made, {}
+        return self._table
+
+    def note(self, key: str, context: Mapping[str, Any], answer: Resolution, now: float) -> None:
+        """Write down a question that has no page, or is of somebody in an experiment. Never raises."""
+        name = str.__str__(key) if isinstance(key, str) else OTHERS
+        user = _text(context.get(TARGETING_KEY))
+        exposed = answer.experiment is not None and user is not None
+        found = {attribute: _found(context, attribute) for attribute in self._attributes} if exposed else {}
+        with self._lock:
+            if name in self._made and name not in self._table:
+                self._open(name)
+            if not self._given(1):
+                return
+            self._loose.append((name, answer, user))
+            if exposed and user is not None:
+                self._sights.append((name, answer, user, now, found))
+
+    def more(self, page: Page) -> bool:
+        """Give a page more room; whether there was any."""
+        with self._lock:
+            if len(page) < page.room:  # another thread was given some
+                return True
+            width = 1 if page.answer is not None else 2
+            given = self._given(min(max(page.room // width, _FIRST), _MOST))
+            page.room = max(page.room, len(page)) + given * width
+            return given > 0
+
+    def filling(self) -> bool:
+        """Whether half of the room is gone."""
+        return self._free <= self._limit // 2
+
+    def take(self) -> tuple[list[Asked], list[Who], list[Sight]]:
+        """Everything that was written down since the last time."""
+        with self._lock:
+            loose, self._loose = self._loose, []
+            sights, self._sights = self._sights, []
+            pages = [page.take() for page in self._pages.values() if page]
+            self._free = self._limit
+        answers = {id(answer): answer for _, answer, _ in loose}
+        times = Counter((key, id(answer)) for key, answer, _ in loose)
+        asked = [(key, answers[place], number) for (key, place), number in times.items()]
+        who: list[Who] = [(key, (user,)) for key, user in {(key, user) for key, _, user in loose}]
+        for of_page, by in pages:
+            asked += of_page
+            who.append(by)
+        return asked, who, sights
+
+    def _open(self, key: str) -> None:
+        """Give a flag a page, if there are not too many; the same one as in the snapshot before."""
+        ask, answer, _ = self._made[key]
+        name = (key, None, None) if answer is None else (key, answer.variant, answer.reason)
+        page = self._pages.get(name)
+        if page is None and len(self._pages) < MOST_FLAGS:
+            page = self._pages[name] = Page(self, key, answer)
+        if page is not None:
+            self._table[key] = ask, answer, page
+
+    def _given(self, wanted: int) -> int:
+        """Room for so many questions, or fewer; without any the one that asks is dropped."""
+        given = max(0, min(wanted, self._free))
+        self._free -= given
+        self.dropped += given == 0
+        if self.filling():
+            self._ring()
+        return given
+
+
+def _named(users: list[Any]) -> set[str | None]:
+    """Targeting keys as they are counted, each once; whoever has none is None or ""."""
+    return {user if type(user) is str else _text(user) for user in users}
+
+
+def _text(user: object) -> str | None:
+    """A targeting key as it is counted; None for what is none, whatever an application put there."""
+    try:
+        return key_text(user)
+    except Exception:
+        return None
+
+
+def _found(context: Mapping[str, Any], name: str) -> Any:
+    """The value of an attribute; None where looking for it raises."""
+    try:
+        return lookup(context, name)
+    except Exception:
+        return None
