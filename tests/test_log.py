@@ -296,6 +296,25 @@ def test_a_link_is_what_it_leads_to_and_changes_with_it(people: Repo, flagctl: R
     assert flagctl("blame", "linked", "-e", "production").stdout.count("After the move") == 1
 
 
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["log", "-e", "prodction"], "did you mean production?"),
+        (["log", KEY, "-e", "nowhere", "--csv"], "environments are development, production"),
+        (["log", "wishlist-galery", "--csv"], "did you mean wishlist-gallery?"),
+        (["log", "--verify", "-e", "prodction"], "did you mean production?"),
+        (["log", "wishlist-galery", "--verify"], "did you mean wishlist-gallery?"),
+        (["history", "export", "--format", "csv", "-e", "prodction"], "did you mean production?"),
+    ],
+)
+def test_what_never_was_is_an_error_before_anything_is_printed(
+    people: Repo, flagctl: Run, arguments: list[str], words: str
+) -> None:
+    done = flagctl(*arguments)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert words in done.stderr
+
+
 SEGMENT = "flags/production/segments/eu.yaml"
 
 
@@ -464,7 +483,7 @@ def test_the_log_in_every_format(people: Repo, flagctl: Run) -> None:
     people.edit("rollout: 25", "rollout: 50", "More (#7)\n\nReason: half")
     text = flagctl("log", KEY, "-e", "production").stdout.splitlines()
     commit = people.git("rev-parse", "--short=10", "HEAD").strip()
-    assert text[0].split("  ") == [commit, "2026-09-21 15:13", "wishlist-gallery v2", "production", "Ada Example"]
+    assert text[0].split("  ") == [commit, "2026-09-21 15:13Z", "wishlist-gallery v2", "production", "Ada Example"]
     assert text[1:3] == ["    rollout 25 → 50", "    — half (#7)"]
     rows = list(csv.reader(io.StringIO(flagctl("log", KEY, "-e", "production", "--csv").stdout)))
     assert rows[0] == ["flag_key", "environment", "path", "old_value", "new_value", "changed_by", "changed_at",
@@ -481,6 +500,12 @@ def test_the_log_in_every_format(people: Repo, flagctl: Run) -> None:
     ]
     assert rows[2][2:4] == ["", ""]
     assert json.loads(rows[2][4])["default"] == {"rollout": 25}
+    people.edit("rollout: 50", "rollout: 60", "Most (#8)")
+    assert flagctl("log", KEY, "-n", "1").stdout.splitlines()[2] == "    — Most (#8)"
+    people.edit("rollout: 60", "rollot: 60", "Broken")
+    (broken,) = list(csv.reader(io.StringIO(flagctl("log", KEY, "--csv", "-n", "1").stdout)))[1:]
+    assert broken[2:5] == ["", "", 'can\'t be read: unknown field "rollot" in an outcome']
+    people.git("reset", "-q", "--hard", "HEAD~2")
     markdown = flagctl("log", "--format", "markdown", "-n", "1").stdout.splitlines()
     assert len(markdown) == 3
     assert "rollout 25 → 50" in markdown[2]

@@ -168,6 +168,37 @@ def test_a_whole_environment_goes_back_and_what_came_since_goes(repo: Path, git:
     assert git(repo, "diff", "good", "HEAD", "--name-only") == "flags/production/wishlist-gallery.yaml\n"
 
 
+def test_what_the_flags_tests_need_is_named_where_it_stands(repo: Path, git: GitRun, flagctl: Run) -> None:
+    (repo / "flags/development/fresh.yaml").write_text((repo / FLAG).read_text())
+    (repo / "flags/tests").mkdir()
+    (repo / "flags/tests/fresh.yaml").write_text(
+        "tests:\n  - {name: x, environment: development, context: {}, expect: {variant: off}}\n"
+    )
+    git(repo, "add", "-A")
+    git(repo, "commit", "-qm", "Fresh, with tests")
+    done = flagctl("rollback", "-e", "development", "--to", "HEAD~1", "--yes")
+    assert done.returncode == 1
+    assert done.stderr.startswith("flags/tests/fresh.yaml:2:")
+    assert "needs what is gone" not in done.stderr
+
+
+def test_a_version_from_before_the_flag_had_its_key_is_named_by_the_old_one(
+    repo: Path, git: GitRun, flagctl: Run
+) -> None:
+    assert flagctl("rename", "wishlist-edit", "changes", "--direct", "-r", "r").returncode == 0
+    for command in (
+        ["rollback", "changes"],
+        ["rollback", "changes", "--to", "1"],
+        ["show", "changes", "--version", "1"],
+    ):
+        done = flagctl(*command, "-e", "development")
+        assert done.returncode == 2
+        assert "changes was called wishlist-edit at version 1" in done.stderr
+    commit = git(repo, "rev-parse", "--short=10", "HEAD~1").strip()
+    assert f"flagctl show wishlist-edit -e development --at {commit}" in flagctl(*command, "-e", "development").stderr
+    assert flagctl("show", "wishlist-edit", "-e", "development", "--at", commit).returncode == 0
+
+
 @pytest.mark.parametrize("form", [{"environment": "development", "to": "HEAD~1"}, {"undo": "HEAD"}])
 def test_a_link_goes_back_by_what_it_leads_to(repo: Path, git: GitRun, form: dict[str, str]) -> None:
     before = (repo / FLAG).read_text()

@@ -311,7 +311,8 @@ def test_an_archive_holds_everything(shares: Repo, flagctl: Run) -> None:
     assert {line["signature"] for line in lines} == {"missing"}
     assert {line["kind"] for line in lines} == {"flag", "segment", "settings", "attributes"}
     rows = list(csv.DictReader(io.StringIO(flagctl("history", "export", "--format", "csv").stdout)))
-    assert rows[0]["flag_key"] == "segment:eu"
+    assert [(row["flag_key"], row["new_value"]) for row in rows[:1]] == [(KEY, "comments and layout only")]
+    assert rows[1]["flag_key"] == "segment:eu"
     assert [row["new_value"] for row in rows if row["path"] == "default/rollout"] == ["75", "50"]
 
 

@@ -69,7 +69,7 @@ def test_commits_of_the_flag_are_causes_with_who_why_and_where(repo: Path, commi
     commit(5, {OTHER: HEAD + "default: {serve: off}\n"})
     story = told(repo, since=2)
     assert lines(story) == [(3, "off", "on", "commit")]
-    entry = story.about[made]
+    entry = story.about[made].commit
     assert (entry.author, entry.subject, entry.reason) == ("Ada Example", "Set it on (#12)", "the launch")
     assert (str(story.first), str(story.last)) == ("off", "on")
 
@@ -154,13 +154,17 @@ def test_the_settings_count_and_a_merge_is_one_commit(repo: Path, git: GitRun, c
     assert 5 < len(moved) < 35
     assert {story.transitions[0].causes[0].through for story in moved} == {("settings",)}
     git(repo, "checkout", "-q", "-b", "side")
-    commit(3, {FLAG: HEAD + "default: {serve: on}\n"})
-    commit(4, {FLAG: HEAD + "default: {serve: off}\n"})
+    commit(3, {FLAG: HEAD + "default: {serve: on}\n"}, "Try\n\nReason: a try\n")
+    commit(4, {FLAG: HEAD + "default: {serve: off}\n"}, "Stop\n\nReason: it burns\n")
+    git(repo, "commit", "-q", "--amend", "--no-edit", "--author", "Eve <eve@example.com>")
+    commit(4, {"notes.txt": "x"}, "Elsewhere\n\nReason: not this\n")
     git(repo, "checkout", "-q", "main")
     git(repo, "merge", "-q", "--no-ff", "-m", "Merge pull request #7 from side", "side")
     story = told(repo, since=2, email="x@example.com")
     (transition,) = story.transitions
-    assert story.about[transition.causes[0].commit].subject == "Merge pull request #7 from side"
+    entry = story.about[transition.causes[0].commit]
+    assert entry.commit.subject == "Merge pull request #7 from side"
+    assert (entry.author, entry.reason) == ("Ada Example, Eve", "a try; it burns")
 
 
 def test_many_versions_are_bisected_and_it_says_so(repo: Path, commit: Commit, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -183,7 +187,8 @@ def test_bisect_names_the_commit(repo: Path, commit: Commit, git: GitRun, turn: 
         served = "on" if day >= turn else "off"
         made.append(commit(day, {FLAG: HEAD + f"tags: [t{day}]\ndefault: {{serve: {served}}}\n"}, f"Day {day}"))
         commit(day, {OTHER: HEAD + f"tags: [x{day}]\n"}, "Elsewhere")
-    transition, entry = bisect(Git(repo), "development", "wishlist-gallery", {}, made[0], "HEAD", None)
+    transition, landed = bisect(Git(repo), "development", "wishlist-gallery", {}, made[0], "HEAD", None)
+    entry = landed.commit
     assert (entry.subject, str(transition.old), str(transition.new)) == (f"Day {turn}", "off", "on")
 
 
@@ -202,9 +207,11 @@ def test_the_commands_say_it_to_people_and_programs(repo: Path, commit: Commit, 
     asked = ("wishlist-gallery", "-e", "development", "--user", "user-3", "-a", "country=DE")
     done = flagctl("why", *asked, "--since", "2026-01-02", cwd=repo)
     assert done.returncode == 0, done.stderr
-    assert done.stdout.startswith("2026-01-03 00:00:00  off → on  ")
+    assert done.stdout.startswith("2026-01-03 00:00:00Z  off → on  ")
     assert "Ada Example: Merge pull request #3 from ada/on — the launch" in done.stdout
     assert done.stderr == "now: on\n"
+    past = flagctl("why", *asked, "--until", "2026-01-02", cwd=repo)
+    assert (past.stderr, past.stdout.count("→ on")) == ("2026-01-02: off\n", 0)
     document = json.loads(flagctl("why", *asked, "--json", cwd=repo).stdout)
     cause = document["transitions"][-1]["causes"][0]
     assert (document["format"], cause["pull_request"], cause["reason"]) == ("flagctl/why/1", "#3", "the launch")

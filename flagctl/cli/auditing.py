@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from itertools import islice
+from itertools import chain, islice
 from typing import TYPE_CHECKING
 
 import msgspec
 
 from flagctl.cli.exits import Exit
+from flagctl.errors import UsageError
+from flagctl.problems import did_you_mean
 
 if TYPE_CHECKING:
     from flagctl.cli.output import Output
@@ -41,7 +43,9 @@ def show(out: Output, project: Project, asked: Asked, format: str) -> None:
     from flagctl.cli.formats import log as shown
     from flagctl.cli.paging import paged
 
-    found = entries(project, msgspec.structs.replace(asked, at_once=format == "json"))
+    coming = entries(project, msgspec.structs.replace(asked, at_once=format == "json"))
+    # What was asked wrongly shows with the first: before a heading is printed, or a pager started.
+    found = chain(list(islice(coming, 1)), coming)
     if format == "json":
         out.json(shown.document(found))
     elif format == "text":
@@ -69,6 +73,7 @@ def entries(project: Project, asked: Asked) -> Iterator[Entry]:
     head = git.head()
     if head is None:
         return
+    _require_known(git, head.commit, asked.wanted.environment)
     if asked.key:
         found = of_flag(git, head.commit, valid(asked.key), asked.wanted.environment)
     else:
@@ -80,9 +85,19 @@ def entries(project: Project, asked: Asked) -> Iterator[Entry]:
     yield from _signed(git, chosen) if asked.signatures else chosen
 
 
+def _require_known(git: Git, commit: str, environment: str) -> None:
+    """Raises UsageError for an environment of which there never was a file."""
+    from flagctl.history.pasts import paths
+
+    if not environment or git.read("log", "-1", "--format=%H", commit, "--", *git.spec(f"flags/{environment}")):
+        return
+    names = {path.split("/")[1] for path in paths(git, commit) if path.count("/") > 1} - {"tests"}
+    hint = did_you_mean(environment, names) or f"environments are {', '.join(sorted(names))}"
+    raise UsageError(f"there never was anything in flags/{environment}", hint=hint)
+
+
 def blamed(project: Project, key: str, environment: str) -> list[Blamed]:
     """Each line of a flag with the change that made it; raises UsageError for one that is not there now."""
-    from flagctl.errors import UsageError
     from flagctl.files.newflag import valid
     from flagctl.history.audit import of_flag
     from flagctl.history.blame import blame
@@ -123,7 +138,13 @@ def verify(out: Output, project: Project, asked: Asked, forge: Callable[[Git], F
     # Settings decide along the way: nothing may be left out before they are followed.
     every = Asked(wanted=Wanted(everything=True), at_once=True)
     git = Git(project.root, bare=True)
-    found = [one for one in judged(git, entries(project, every)) if _is_wanted(asked, one)]
+    if head := git.head():
+        _require_known(git, head.commit, asked.wanted.environment)
+    told = list(entries(project, every))
+    if asked.key and not any(entry.key == asked.key for entry in told):
+        hint = did_you_mean(asked.key, {entry.key for entry in told if entry.kind == "flag"})
+        raise UsageError(f'no flag "{asked.key}", neither now nor before', hint=hint)
+    found = [one for one in judged(git, told) if _is_wanted(asked, one)]
     if any(one.elsewhere for one in found) and (asks := forge(git)):
         found = borne_out(project, git, asks, found)
     if as_json:

@@ -38,12 +38,19 @@ def travelled(project: Project, at: str, now: float, *, key: str, environment: s
 
 
 def _of_version(git: Git, key: str, environment: str, number: int) -> At:
+    from flagctl.files.walk import classify
     from flagctl.history.moment import At
     from flagctl.history.trails import version
 
     if not key or not environment:
         raise UsageError("a version is of one flag in one environment", hint=f"-e ENV --at {key or 'KEY'}@v{number}")
     found = version(git, git.resolve("HEAD"), environment, key, number)
+    old = classify(found.path).name
+    if old != key:
+        raise UsageError(
+            f"{key} was called {old} at version {number}",
+            hint=f"flagctl show {old} -e {environment} --at {found.commit[:10]}",
+        )
     return At(found.commit, float(found.time))
 
 

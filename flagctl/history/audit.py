@@ -10,7 +10,7 @@ import msgspec
 
 from flagctl.history.beneath import Line
 from flagctl.history.pasts import Models, Row, files_of, paths
-from flagctl.history.touches import Commit, Step, Touch, all_commits, merged, require_whole
+from flagctl.history.touches import Commit, Landed, Step, Touch, all_commits, merged, require_whole
 from flagctl.history.trails import Shared
 from flagctl.history.travel import Blobs
 
@@ -20,61 +20,22 @@ if TYPE_CHECKING:
     from flagctl.plan.change import Change
 
 
-class Entry(msgspec.Struct, frozen=True, kw_only=True):
+class Entry(Landed, frozen=True, kw_only=True):
     """What one commit on the first-parent history did to one flag in one environment.
 
     kind, key, environment: what it is told of; kind is flag, segment, attributes or settings. version: 0 where
-    there is none yet. cause: "" for the flag's own file, else what changed under it: «segment staff». sides: the
-    commits that touched it in the branch which a merge brought, newest first. signature: "" where nobody asked.
+    there is none yet. cause: "" for the flag's own file, else what changed under it: «segment staff».
+    signature: "" where nobody asked.
     """
 
     kind: str
     key: str
     environment: str
     version: int
-    commit: Commit
     row: Row
     changes: tuple[Change, ...]
     cause: str = ""
-    sides: tuple[Commit, ...] = ()
     signature: str = ""
-
-    @property
-    def author(self) -> str:
-        """Who wrote it: of a merge, those who wrote what it brought."""
-        if not self.sides:
-            return self.commit.author
-        return ", ".join(dict.fromkeys(side.author for side in self.sides[::-1]))
-
-    @property
-    def emails(self) -> tuple[str, ...]:
-        """Their addresses."""
-        return tuple(dict.fromkeys(side.email for side in self.sides[::-1])) or (self.commit.email,)
-
-    @property
-    def committer(self) -> str:
-        """Who landed it, where that is somebody else; "" otherwise."""
-        landed = self.commit.author if self.sides else self.commit.committer
-        return "" if landed == self.author else landed
-
-    @property
-    def reason(self) -> str:
-        """Why: its trailers; without one the subject, of a merge that of what it brought."""
-        said = [reason for commit in (self.commit, *self.sides[::-1]) if (reason := commit.reason)]
-        subjects = [side.subject for side in self.sides[::-1]] or [self.commit.subject]
-        return "; ".join(dict.fromkeys(said or subjects))
-
-    @property
-    def override(self) -> str:
-        """Why it was made although its environment was frozen; "" where it was not."""
-        said = [override for commit in (self.commit, *self.sides[::-1]) if (override := commit.override)]
-        return "; ".join(dict.fromkeys(said))
-
-    @property
-    def came_by(self) -> str:
-        """«#12», «revert of 1f2e3d4c5b», «promoted from staging, #13», or ""."""
-        found = [commit.origin for commit in (self.commit, *self.sides[::-1])] + [self.commit.pull]
-        return ", ".join(dict.fromkeys(word for word in found if word))
 
 
 class Wanted(msgspec.Struct, frozen=True, kw_only=True):

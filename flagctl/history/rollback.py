@@ -86,6 +86,12 @@ def of_flag(project: Project, git: Git, environment: str, key: str, to: str = ""
     with CommitTree(git, commit) as tree:
         then = find(tree, environment, key)
         said = f"version {version.number} ({commit[:10]})" if version else commit[:10]
+        old = classify(version.path).name if version else key
+        if old != key:
+            shown = f"flagctl show {old} -e {environment} --at {commit[:10]}"
+            raise UsageError(
+                f"{key} was called {old} at {said}", hint=f"{shown}; flagctl rename {key} {old} takes the old key back"
+            )
         if then is None:
             gone = f"flagctl remove {key} -e {environment}"
             raise UsageError(f"there was no flag {key} in {environment} at {said}", hint=f"{gone} removes it")
@@ -173,6 +179,8 @@ def merged(base: str | None, ours: str | None, theirs: str | None) -> tuple[str 
 
 def gone(error: ProblemsError, subject: str) -> RefusedError | None:
     """The refusal of a rollback whose files need what is no longer there, None when something else is wrong."""
+    if any(classify(problem.file).kind == "test" for problem in error.problems):
+        return None  # the tests need what goes
     missing = {problem.message for problem in error.problems if problem.rule in _GONE}
     if len(missing) < len({problem.message for problem in error.problems}):
         return None

@@ -92,6 +92,53 @@ class Commit(msgspec.Struct, frozen=True, kw_only=True, gc=False):
         return f"promoted from {promoted[0]}" if promoted else ""
 
 
+class Landed(msgspec.Struct, frozen=True, kw_only=True):
+    """A commit of the first-parent history, told by those who wrote what it brought.
+
+    sides: of a merge the commits it brought that touched what is told of, newest first.
+    """
+
+    commit: Commit
+    sides: tuple[Commit, ...] = ()
+
+    @property
+    def author(self) -> str:
+        """Who wrote it: of a merge, those who wrote what it brought."""
+        if not self.sides:
+            return self.commit.author
+        return ", ".join(dict.fromkeys(side.author for side in self.sides[::-1]))
+
+    @property
+    def emails(self) -> tuple[str, ...]:
+        """Their addresses."""
+        return tuple(dict.fromkeys(side.email for side in self.sides[::-1])) or (self.commit.email,)
+
+    @property
+    def committer(self) -> str:
+        """Who landed it, where that is somebody else; "" otherwise."""
+        landed = self.commit.author if self.sides else self.commit.committer
+        return "" if landed == self.author else landed
+
+    @property
+    def reason(self) -> str:
+        """Why: its trailers; without one the subject, of a merge that of what it brought."""
+        said = [reason for commit in (self.commit, *self.sides[::-1]) if (reason := commit.reason)]
+        subjects = [side.subject for side in self.sides[::-1]] or [self.commit.subject]
+        return "; ".join(dict.fromkeys(said or subjects))
+
+    @property
+    def override(self) -> str:
+        """Why it was made although its environment was frozen; "" where it was not."""
+        said = [override for commit in (self.commit, *self.sides[::-1]) if (override := commit.override)]
+        return "; ".join(dict.fromkeys(said))
+
+    @property
+    def came_by(self) -> str:
+        """«#12», «revert of 1f2e3d4c5b», «promoted from staging, #13», or ""."""
+        found = [commit.origin for commit in (self.commit, *self.sides[::-1])] + [self.commit.pull]
+        return ", ".join(dict.fromkeys(word for word in found if word))
+
+
 class Touch(msgspec.Struct, frozen=True, gc=False):
     """What a commit did to one file, against its first parent; blobs are "" where there is none.
 

@@ -7,7 +7,7 @@ two of them only the moments at which their schedules, ramps and expiries act.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -19,7 +19,7 @@ from flagctl.files.repository import needs, read_closure
 from flagctl.files.understand import understand
 from flagctl.files.walk import SETTINGS, classify
 from flagctl.history.states import LINK, StateTree, Step, listing, steps, target
-from flagctl.history.touches import Commit, commits, require_whole
+from flagctl.history.touches import Landed, commits, merged, require_whole
 from flagctl.history.travel import Blobs
 from flagctl.model import times, words
 from flagctl.problems import did_you_mean
@@ -50,7 +50,7 @@ class Cause(msgspec.Struct, frozen=True, kw_only=True):
     """What changed an answer.
 
     kind: commit, schedule, ramp or expiry. flag: whose clock it was, or "". through: what the commit changed
-    besides the flag itself: "segment beta-testers", "flag checkout". text: the event in words.
+    besides the flag itself: "segment beta-testers", "flag checkout"; paths: the files. text: the event in words.
     """
 
     kind: str
@@ -58,6 +58,7 @@ class Cause(msgspec.Struct, frozen=True, kw_only=True):
     flag: str = ""
     commit: str = ""
     through: tuple[str, ...] = ()
+    paths: tuple[str, ...] = ()
 
 
 class Transition(msgspec.Struct, frozen=True, kw_only=True):
@@ -78,18 +79,19 @@ class Story(msgspec.Struct, frozen=True, kw_only=True):
     first: Answer
     last: Answer
     transitions: tuple[Transition, ...]
-    about: dict[str, Commit]
+    about: dict[str, Landed]
     versions: int
     whole: bool
 
 
 class _State(msgspec.Struct, frozen=True):
-    """The files that matter, since a commit; what that commit changed of them."""
+    """The files that matter, since a commit; what that commit changed of them, by names and by paths."""
 
     commit: str
     time: int
     objects: dict[str, str]
-    changed: tuple[Name, ...]
+    changed: tuple[Name, ...] = ()
+    paths: tuple[str, ...] = ()
 
 
 class _Course:
@@ -125,7 +127,7 @@ class _Course:
         state = self.states[index]
         others = [name for name in state.changed if name != ("flag", self.key)]
         through = () if len(others) < len(state.changed) else tuple(" ".join(name).strip() for name in others)
-        cause = Cause(kind="commit", text=state.commit[:10], commit=state.commit, through=through)
+        cause = Cause(kind="commit", text=state.commit[:10], commit=state.commit, through=through, paths=state.paths)
         return Transition(time=time, old=old, new=new, causes=(cause,))
 
     def _evaluator(self, index: int) -> tuple[Evaluator | None, list[_Event]]:
@@ -152,16 +154,16 @@ class _Course:
         names = self._closure(versions)
         found: list[_State] = []
         for step in walked:
-            changed = tuple(dict.fromkeys(_name(p) for p, old, new in step.changes if old != new and _name(p) in names))
-            if changed:
+            paths = tuple(path for path, old, new in step.changes if old != new and _name(path) in names)
+            if paths:
                 objects = {path: blob for path, blob in here.items() if _name(path) in names}
-                found.append(_State(step.commit, step.time, objects, changed))
+                found.append(_State(step.commit, step.time, objects, tuple(dict.fromkeys(map(_name, paths))), paths))
             for path, old, _ in step.changes:
                 here.pop(path, None)
                 if old:
                     here[path] = old
         objects = {path: blob for path, blob in here.items() if _name(path) in names} if until else {}
-        return [_State(until, 0, objects, ()), *reversed(found)]
+        return [_State(until, 0, objects), *reversed(found)]
 
     def _closure(self, versions: Mapping[Name, set[tuple[str, str]]]) -> set[Name]:
         """The names of all files that some version of the flag depended on, and the settings."""
@@ -208,16 +210,16 @@ def why(git: Git, environment: str, key: str, context: Mapping[str, Any], since:
         first, last = course.answer(0, context, starts[0]), course.answer(len(states) - 1, context, until)
     finally:
         course.blobs.close()
-    made = [cause.commit for transition in found for cause in transition.causes if cause.commit]
+    made = [cause for transition in found for cause in transition.causes if cause.commit]
     return Story(
         first=first, last=last, transitions=tuple(found),
-        about={one.commit: one for one in commits(git, made)}, versions=len(states) - 1, whole=whole
+        about=_about(git, made), versions=len(states) - 1, whole=whole
     )  # fmt: skip
 
 
 def bisect(
     git: Git, environment: str, key: str, context: Mapping[str, Any], good: str, bad: str, now: float | None
-) -> tuple[Transition, Commit]:
+) -> tuple[Transition, Landed]:
     """The commit between two revisions that changed a person's answer, all asked at one time (None: that of `bad`).
 
     Where several did, one of them. Raises UsageError when the answer is the same at both.
@@ -245,7 +247,15 @@ def bisect(
         found = course.commit(high, course.states[high].time, old, new)
     finally:
         course.blobs.close()
-    return found, commits(git, [course.states[high].commit])[0]
+    (entry,) = _about(git, found.causes).values()
+    return found, entry
+
+
+def _about(git: Git, causes: Sequence[Cause]) -> dict[str, Landed]:
+    """What the log says of the commits among causes."""
+    paths = {cause.commit: cause.paths for cause in causes}
+    found = commits(git, list(paths))
+    return {one.commit: Landed(commit=one, sides=tuple(merged(git, one, sorted(paths[one.commit])))) for one in found}
 
 
 def _worth_a_look(

@@ -42,4 +42,4 @@ def command(
     if as_json:
         session.out.json(format.bisect_document(transition, entry, flag=key, environment=environment))
     else:
-        format.lines(session.out, transition, {entry.commit: entry})
+        format.lines(session.out, transition, {entry.commit.commit: entry})

@@ -47,4 +47,4 @@ def command(
     if as_json:
         session.out.json(format.document(story, flag=key, environment=environment))
     else:
-        format.show(session.out, story, since)
+        format.show(session.out, story, since, until or "")

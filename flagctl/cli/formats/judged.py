@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from flagctl.cli.formats.log import one_line
+from flagctl.cli.formats.log import minute, one_line
 from flagctl.model import times
 
 if TYPE_CHECKING:
@@ -19,7 +19,7 @@ def lines(out: Output, found: Sequence[Judged]) -> Iterator[str]:
     for one in found:
         if not one.broken and not one.killed_by:
             continue
-        when = times.text(one.commit.time).replace("T", " ")[:16]
+        when = minute(one.commit.time)
         said = out.style(", ".join(one.broken), "red bold") or out.style(
             f"killed by {one.killed_by}, as allowed", "dim"
         )

@@ -44,9 +44,14 @@ def sentences(entry: Entry) -> list[str]:
     return said or ["removed" if row.event == "removed" else "comments and layout only"]
 
 
+def minute(time: int) -> str:
+    """«2026-11-25 02:29Z»."""
+    return f"{times.text(time).replace('T', ' ')[:16]}Z"
+
+
 def lines(out: Output, entry: Entry) -> Iterator[str]:
     """One entry for a terminal."""
-    when = times.text(entry.commit.time).replace("T", " ")[:16]
+    when = minute(entry.commit.time)
     version = f" v{entry.version}" if entry.version and entry.kind == "flag" else ""
     head = [
         out.style(entry.commit.commit[:10], "yellow"),
@@ -59,7 +64,7 @@ def lines(out: Output, entry: Entry) -> Iterator[str]:
     for said in sentences(entry):
         yield f"    {one_line(said)}"
     about = [
-        entry.came_by,
+        *(word for word in entry.came_by.split(", ") if word not in entry.reason),
         f"committed by {entry.committer}" if entry.committer else "",
         f"freeze overridden: {entry.override}" if entry.override else "",
         signed(entry),
@@ -113,7 +118,7 @@ def plain(entry: Entry) -> dict[str, Any]:
 
 
 def csv_lines(entries: Iterable[Entry]) -> Iterator[str]:
-    """A heading, then a row for each changed field."""
+    """A heading, then a row for each changed field; of what changed none, a row that says what it was."""
     yield _row(COLUMNS)
     for entry in entries:
         about = (entry.author, times.text(entry.commit.time), entry.reason, entry.commit.commit)
@@ -121,6 +126,8 @@ def csv_lines(entries: Iterable[Entry]) -> Iterator[str]:
         for change in entry.changes:
             path = f"{entry.cause}/{change.path}" if entry.cause else change.path
             yield _row((key, entry.environment, path, _cell(change.old), _cell(change.new), *about))
+        if not entry.changes:
+            yield _row((key, entry.environment, "", "", "; ".join(sentences(entry)), *about))
 
 
 def _cell(value: Any) -> str:
@@ -148,7 +155,7 @@ def markdown_lines(entries: Iterable[Entry]) -> Iterator[str]:
         over = f"freeze overridden: {entry.override}" if entry.override else ""
         why = ", ".join(word for word in (entry.reason, entry.came_by, over) if word)
         version = str(entry.version) if entry.kind == "flag" else ""
-        cells = (times.text(entry.commit.time).replace("T", " ")[:16], subject(entry), entry.environment, version)
+        cells = (minute(entry.commit.time), subject(entry), entry.environment, version)
         yield f"| {' | '.join(map(escaped, cells))} | {said} | {escaped(entry.author)} | {escaped(why)} |"
 
 

@@ -10,11 +10,11 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from flagctl.cli.output import Output
-    from flagctl.history.touches import Commit
+    from flagctl.history.touches import Landed
     from flagctl.history.why import Answer, Cause, Story, Transition
 
 
-def show(out: Output, story: Story, since: str) -> None:
+def show(out: Output, story: Story, since: str, until: str) -> None:
     """Each transition in a line with its cause, oldest first; what is so now on stderr."""
     for transition in story.transitions:
         lines(out, transition, story.about)
@@ -26,12 +26,12 @@ def show(out: Output, story: Story, since: str) -> None:
             "is not shown",
             "--since narrows it down",
         )
-    out.say(f"now: {story.last}")
+    out.say(f"{until or 'now'}: {story.last}")
 
 
-def lines(out: Output, transition: Transition, about: Mapping[str, Commit]) -> None:
+def lines(out: Output, transition: Transition, about: Mapping[str, Landed]) -> None:
     """One transition: when, from what to what, and why."""
-    when = times.text(transition.time).replace("T", " ").removesuffix("Z")
+    when = times.text(transition.time).replace("T", " ")
     moved = f"{transition.old} → {transition.new}"
     first, *rest = [_cause(cause, about) for cause in transition.causes]
     out.data(f"{out.style(when, 'dim')}  {out.style(moved, 'bold')}  {out.style(first, '')}", styled=True)
@@ -52,12 +52,12 @@ def document(story: Story, **asked: Any) -> dict[str, Any]:
     }
 
 
-def bisect_document(transition: Transition, entry: Commit, **asked: Any) -> dict[str, Any]:
+def bisect_document(transition: Transition, entry: Landed, **asked: Any) -> dict[str, Any]:
     """The JSON document of `bisect`."""
-    return {"format": "flagctl/bisect/1", **asked, **_transition(transition, {entry.commit: entry})}
+    return {"format": "flagctl/bisect/1", **asked, **_transition(transition, {entry.commit.commit: entry})}
 
 
-def _transition(transition: Transition, about: Mapping[str, Commit]) -> dict[str, Any]:
+def _transition(transition: Transition, about: Mapping[str, Landed]) -> dict[str, Any]:
     return {
         "time": times.text(transition.time),
         "from": _answer(transition.old),
@@ -70,7 +70,7 @@ def _answer(answer: Answer) -> dict[str, Any]:
     return {"variant": answer.variant, "value": answer.value}
 
 
-def _fields(cause: Cause, about: Mapping[str, Commit]) -> dict[str, Any]:
+def _fields(cause: Cause, about: Mapping[str, Landed]) -> dict[str, Any]:
     if not cause.commit:
         return {"kind": cause.kind, "flag": cause.flag, "text": cause.text}
     entry = about[cause.commit]
@@ -78,19 +78,22 @@ def _fields(cause: Cause, about: Mapping[str, Commit]) -> dict[str, Any]:
         "kind": cause.kind,
         "commit": cause.commit,
         "author": entry.author,
-        "email": entry.email,
-        "subject": entry.subject,
-        "reason": entry.reason or None,
-        "pull_request": entry.pull or None,
+        "email": entry.emails[0],
+        "emails": list(entry.emails),
+        "committer": entry.committer or None,
+        "subject": entry.commit.subject,
+        "reason": entry.reason if entry.reason != entry.commit.subject else None,
+        "pull_request": entry.commit.pull or None,
         "through": list(cause.through),
     }
 
 
-def _cause(cause: Cause, about: Mapping[str, Commit]) -> str:
+def _cause(cause: Cause, about: Mapping[str, Landed]) -> str:
     if not cause.commit:
         return cause.text
     entry = about[cause.commit]
-    pull = f", pull request {entry.pull}" if entry.pull and entry.pull not in entry.subject else ""
-    why = f" — {entry.reason}" if entry.reason and entry.reason != entry.subject else ""
+    subject, name = entry.commit.subject, entry.commit.pull
+    pull = f", pull request {name}" if name and name not in subject else ""
+    why = f" — {entry.reason}" if entry.reason and entry.reason != subject else ""
     through = f" [through {', '.join(cause.through)}]" if cause.through else ""
-    return f"{entry.commit[:10]} {entry.author}: {entry.subject}{why}{pull}{through}"
+    return f"{entry.commit.commit[:10]} {entry.author}: {subject}{why}{pull}{through}"
