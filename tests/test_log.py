@@ -410,6 +410,26 @@ def test_a_shallow_clone_says_what_to_do(people: Repo, flagctl: Run, tmp_path: P
         versions(Git(tmp_path / "shallow"), "HEAD", "production", KEY)
 
 
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["list", "--at", "HEAD~3"],
+        ["bisect", KEY, "-e", "production", "--good", "HEAD~3"],
+        ["rollback", "--undo", "HEAD", "-r", "r"],
+        ["rollback", "--undo", "HEAD~3", "-r", "r"],
+        ["rollback", "-e", "production", "--to", "HEAD~3", "-r", "r"],
+    ],
+)
+def test_a_revision_that_a_shallow_clone_lacks_is_brought_by_its_depth(
+    people: Repo, flagctl: Run, tmp_path: Path, git: GitRun, arguments: list[str]
+) -> None:
+    people.edit("rollout: 25", "rollout: 30")
+    git(tmp_path, "clone", "-q", "--depth=1", f"file://{people.root}", "shallow")
+    done = flagctl(*arguments, cwd=tmp_path / "shallow")
+    assert done.returncode in (2, 5)
+    assert "fetch-depth: 0" in done.stderr
+
+
 def linked(people: Repo, tmp_path: Path) -> Path:
     people.git("worktree", "add", "-q", "--detach", str(tmp_path / "linked"))
     return tmp_path / "linked"

@@ -34,6 +34,10 @@ _STATES = {
 }
 
 
+DEEPEN = "git fetch --unshallow; in GitHub Actions give actions/checkout `fetch-depth: 0`"
+"""What brings the history that a shallow clone lacks."""
+
+
 class Head(msgspec.Struct, frozen=True):
     """A commit and its committer's time, whole seconds since the epoch."""
 
@@ -184,7 +188,10 @@ class Git:
         status, out, _ = self.look("rev-parse", "--verify", "--quiet", "--end-of-options", f"{revision}^{{commit}}")
         if status:
             self.require_commit()
-            raise UsageError(f'"{revision}" is no commit, branch or tag', hint="git log --oneline shows commits")
+            hint = DEEPEN if self.shallow else "git log --oneline shows commits"
+            raise UsageError(
+                f'"{revision}" is no commit, branch or tag{" in this shallow clone" * self.shallow}', hint=hint
+            )
         return out.strip()
 
     def require_commit(self) -> None:

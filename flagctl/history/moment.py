@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from flagctl.errors import RefusedError, UsageError
+from flagctl.history.git import DEEPEN
 from flagctl.model import times
 
 if TYPE_CHECKING:
@@ -76,7 +77,7 @@ def at(git: Git, text: str, now: float) -> At:
         if git.shallow:
             raise RefusedError(
                 f"this clone is shallow and does not reach back to {times.text(time)}",
-                hint="git fetch --unshallow; in GitHub Actions give actions/checkout `fetch-depth: 0`",
+                hint=DEEPEN,
             )
         raise UsageError(f"there was no commit yet at {times.text(time)}", hint="flagctl log shows the first")
     return At(found.strip(), time)
@@ -84,6 +85,8 @@ def at(git: Git, text: str, now: float) -> At:
 
 def _revision(git: Git, text: str) -> At:
     status, out, _ = git.look("log", "-1", "--format=%H %ct", "--no-show-signature", "--end-of-options", text, "--")
+    if status and git.shallow:
+        raise UsageError(f'"{text}" is no date, and no revision in this shallow clone', hint=DEEPEN)
     if status or not out:
         git.require_commit()
         raise UsageError(f'"{text}" is neither a revision nor a date', hint=_HINT)

@@ -15,6 +15,7 @@ from flagctl.files.merge import Conflict, merge
 from flagctl.files.walk import Tree, classify, find
 from flagctl.history import moment, trails
 from flagctl.history.change import Texts, text_of
+from flagctl.history.touches import require_whole
 from flagctl.history.travel import CommitTree
 
 if TYPE_CHECKING:
@@ -133,6 +134,7 @@ def of_commit(project: Project, git: Git, commit: str, environment: str = "", ke
     commit = git.resolve(commit)
     parents = git.read("show", "-s", "--format=%P", commit).split()
     if not parents:
+        require_whole(git)
         raise UsageError(f"{commit[:10]} is the first commit, nothing comes before it")
     texts, seen, conflicts, touched = Texts(), dict[str, str](), list[tuple[str, Conflict]](), list[str]()
     with CommitTree(git, commit) as after, CommitTree(git, parents[0]) as before:

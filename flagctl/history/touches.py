@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from flagctl.errors import OutsideError, RefusedError
+from flagctl.history.git import DEEPEN
 
 if TYPE_CHECKING:
     from flagctl.history.git import Git
@@ -208,7 +209,7 @@ def require_whole(git: Git) -> None:
     if git.shallow:
         raise RefusedError(
             "this clone lacks the history: it is shallow",
-            hint="git fetch --unshallow; in GitHub Actions give actions/checkout `fetch-depth: 0`",
+            hint=DEEPEN,
         )
 
 
