@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import multiprocessing
 import os
+import re
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
@@ -18,7 +19,7 @@ from flagctl.client import Client, Event
 from flagctl.client.aio import AsyncClient
 from flagctl.client.keeper import Clock
 from flagctl.compile.snapshot import encode
-from flagctl.errors import OutsideError
+from flagctl.errors import OutsideError, UsageError
 from flagctl.signing import PrivateKey, public_line
 
 START = 1_800_000_000.0
@@ -214,6 +215,74 @@ def test_a_disk_that_can_not_be_written_is_counted(published: Publish, opened: O
     flags = opened(cache=tmp_path / "file" / "cache")
     flags.tick()
     assert (flags.version, flags.figures.cache_failures) == (1, 1)
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ({"source": Path("/srv/flags")}, "the source is a PosixPath, not a URL; file:/srv/flags"),
+        ({"source": None}, "the source is a NoneType, not a URL; redis://HOST:6379/0, s3://…, https://…, file:…"),
+        ({"source": "reddis://cache"}, "needs reddis:, which flagctl doesn't know; did you mean redis?"),
+        ({"source": "cache:6379"}, "needs cache:, which flagctl doesn't know"),
+        ({"source": "/srv/flags"}, "says no scheme; did you mean file:/srv/flags?"),
+        ({"environment": ""}, "'' is no name of an environment; environment=\"production\""),
+        ({"environment": "../production"}, "is no name of an environment"),
+        ({"environment": None}, "None is no name of an environment"),
+        ({"audience": "a/b"}, "'a/b' is no name of an audience"),
+        ({"audience": "web", "canary": "pod-1"}, "a canary is of a whole environment"),
+        ({"refresh": 0}, "refresh=0 is no number of seconds"),
+        ({"refresh": float("nan")}, "refresh=nan is no number of seconds"),
+        ({"public_keys": {}}, "names no key, so nothing could be believed"),
+        ({"public_keys": "ssh-ed25519 AAAA"}, 'needs the name of each key.*public_keys={"release-2026"'),
+        ({"public_keys": ["ssh-ed25519 AAAA"]}, "needs the name of each key"),
+        ({"public_keys": {"release": "ssh-rsa AAAA"}}, "no Ed25519 public key; write the line of the .pub file"),
+    ],
+)
+def test_what_makes_no_sense_is_told_at_once(tmp_path: Path, options: dict[str, Any], said: str) -> None:
+    given = {"source": f"file:{tmp_path}", "environment": "production", "cache": False, "start": False} | options
+    with pytest.raises(UsageError) as caught:
+        Client(**given)
+    assert re.search(re.escape(said).replace(r"\.\*", ".*"), f"{caught.value.message}; {caught.value.hint}")
+
+
+@pytest.mark.parametrize(
+    ("bootstrap", "said"),
+    [
+        (b"{}", "the snapshot from the bootstrap is refused: this is no snapshot"),
+        ("gone.json", "the bootstrap snapshot can't be read: .*gone.json"),
+    ],
+)
+def test_a_bootstrap_that_is_none_is_told_beside_what_is_wrong_with_the_source(
+    opened: Open, tmp_path: Path, bootstrap: Any, said: str
+) -> None:
+    events: list[Event] = []
+    flags = opened(start=True, bootstrap=bootstrap, on_event=events.append)
+    assert re.search(f"snapshot.json is not at .*; {said}", flags.error)
+    assert (flags.version, events[-1].message) == (None, flags.error)
+    with pytest.raises(OutsideError, match=said):
+        opened(start=True, bootstrap=bootstrap, require=True)
+
+
+def test_who_hears_nothing_reads_in_the_log_what_is_wrong(
+    published: Publish, opened: Open, hands: Hands, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO")
+    flags = opened(refresh=1000)
+    flags.tick()
+    published(1)
+    flags.tick(told=True)
+    (tmp_path / "published/production/snapshot.json").unlink()
+    hands.turn(301)
+    flags.tick()
+    assert [(record.levelname, record.name) for record in caplog.records] == [
+        ("WARNING", "flagctl.client"),
+        ("INFO", "flagctl.client"),
+        ("WARNING", "flagctl.client"),
+    ]
+    first, second, third = (record.getMessage() for record in caplog.records)
+    assert re.fullmatch("flags of production: error: production/snapshot.json is not at file:.*", first)
+    assert second == "flags of production: ready: version 1 from the source"
+    assert third.startswith("flags of production: stale: ")
 
 
 # How fresh it is

@@ -17,7 +17,7 @@ from flagctl.client.details import Details, describe, fitting
 from flagctl.client.driver import Alarm
 from flagctl.client.events import Event, Figures, Listener, Telling, changed_keys
 from flagctl.client.feed import feed_of, opened, place_of
-from flagctl.client.held import Held, Trust, believed
+from flagctl.client.held import Held, Trust, believed, named
 from flagctl.client.keeper import Clock, Keeper
 from flagctl.client.lifetime import OPEN
 from flagctl.client.scope import EVERYWHERE, Scoped
@@ -73,6 +73,8 @@ class Client(Scoped, Telling):
         callers' defaults. Raises OutsideError when none of the first three is there and `require` is set; UsageError
         for a source that is no place or a key that is no key.
         """
+        if refresh is not None and not refresh > 0:
+            raise UsageError(f"refresh={refresh!r} is no number of seconds between two looks", hint="None chooses one")
         if canary and audience:
             raise UsageError("a canary is of a whole environment", hint="leave out canary= or audience=")
         self._source = source
@@ -85,8 +87,7 @@ class Client(Scoped, Telling):
         self._next_look = self._last_look = float("-inf")
         self._looked = threading.Event()
         self._closed = self._asleep = False
-        key = f"{environment}/{audience}/snapshot.json" if audience else f"{environment}/snapshot.json"
-        trusted = believed(public_keys)
+        key, trusted = named(environment, audience), believed(public_keys)
         # From here on nothing raises: the feed counts on a client.
         self._feed = feed_of(source, environment, self._clock) if start else None
         reader = opened(source) if self._feed is None else self._feed.reader
@@ -315,7 +316,7 @@ class Client(Scoped, Telling):
         try:
             data = bootstrap if isinstance(bootstrap, bytes) else Path(bootstrap).read_bytes()
         except OSError as error:
-            self.tell(Event("error", f"the bootstrap snapshot can't be read: {error}"))
+            self._keeper.complain(OutsideError(f"the bootstrap snapshot can't be read: {error}"))
             return
         self._keeper.begin(data, "bootstrap", None)
 

@@ -51,6 +51,7 @@ class Figures(msgspec.Struct):
 class Telling:
     """What has listeners."""
 
+    environment: str
     _lock: Any
 
     def __init__(self, listener: Listener | None) -> None:
@@ -82,7 +83,11 @@ class Telling:
         return self.on_event(listener)
 
     def tell(self, event: Event) -> None:
-        """Tell all listeners; one that raises is counted and changes nothing for the others."""
+        """Tell all listeners, and the log; one that raises is counted and changes nothing for the others."""
+        import logging
+
+        level = logging.WARNING if event.kind in ("error", "stale") else logging.INFO
+        logging.getLogger(__package__).log(level, "flags of %s: %s: %s", self.environment, event.kind, event.message)
         for listener in self._listeners:
             try:
                 listener(event)

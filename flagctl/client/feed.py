@@ -16,6 +16,7 @@ from weakref import ref
 
 from flagctl.client.driver import Alarm, Ears
 from flagctl.client.held import forget
+from flagctl.errors import UsageError
 from flagctl.stores import open_reader
 from flagctl.stores.base import UNCHANGED
 
@@ -178,7 +179,10 @@ def feed_of(source: str | Reader, environment: str, clock: Clock) -> Feed:
 def opened(source: str | Reader) -> Reader:
     """The reader of a source. Raises UsageError for one that is no place."""
     if not isinstance(source, str):
-        return source
+        if hasattr(source, "read_if_changed"):
+            return source
+        hint = f"file:{source}" if isinstance(source, os.PathLike) else "redis://HOST:6379/0, s3://…, https://…, file:…"
+        raise UsageError(f"the source is a {type(source).__name__}, not a URL", hint=hint)
     return open_reader(source, Path.cwd() if source.startswith("file:") else Path())
 
 

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Literal
 from weakref import WeakValueDictionary
 
 import msgspec
 
-from flagctl.errors import FlagctlError, OutsideError
+from flagctl.errors import FlagctlError, OutsideError, UsageError
 from flagctl.evaluate.bucket import in_canary
 from flagctl.evaluate.engine import Engine
 from flagctl.signing import PublicKey, Verdict, public_key, verify
 
+NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
+"""Of an environment, an audience, a flag."""
 Origin = Literal["source", "disk", "bootstrap"]
 _ENGINES: WeakValueDictionary[str, Engine] = WeakValueDictionary()
 """By digest: clients of one process that hold the same snapshot share what was made of it."""
@@ -137,6 +140,19 @@ def _refused(state: str, what: str, why: str) -> NotBelievedError:
 
 def believed(keys: Mapping[str, str] | Sequence[PublicKey]) -> Sequence[PublicKey]:
     """Public keys, of which each may be given as a name and the line of an OpenSSH .pub file. Raises UsageError."""
+    hint = 'public_keys={"release-2026": "ssh-ed25519 AAAA..."}, named as flagctl.yaml names them'
     if isinstance(keys, Mapping):
+        if not keys:
+            raise UsageError("public_keys= names no key, so nothing could be believed", hint=f"{hint}; or leave it out")
         return [PublicKey(name=name, raw=public_key(text)) for name, text in keys.items()]
+    if isinstance(keys, str) or not all(isinstance(key, PublicKey) for key in keys):
+        raise UsageError("public_keys= needs the name of each key, which a signature says too", hint=hint)
     return keys
+
+
+def named(environment: str, audience: str | None) -> str:
+    """The key of a snapshot. Raises UsageError for what can't be the name of an environment or an audience."""
+    for what, name in (("environment", environment), *([] if audience is None else [("audience", audience)])):
+        if not isinstance(name, str) or not NAME.fullmatch(name):
+            raise UsageError(f"{name!r} is no name of an {what}", hint=f'{what}="production", as in flagctl.yaml')
+    return f"{environment}/{audience}/snapshot.json" if audience else f"{environment}/snapshot.json"

@@ -111,7 +111,7 @@ class Keeper:
         try:
             held = made(self.trust.judge(data, origin), "", origin)
         except NotBelievedError as error:
-            self._complain(error)
+            self.complain(error)
             return False
         age = float("inf") if at is None else max(0.0, self.clock.time() - at)
         with self._lock:
@@ -238,6 +238,11 @@ class Keeper:
 
     def _keep(self, data: bytes) -> None:
         self._unsaved = data
+
+    def complain(self, error: FlagctlError) -> None:
+        """Say what is wrong with something to start with, beside what is wrong with the source."""
+        error.message = f"{self.error}; {error.message}" if self.error else error.message
+        self._complain(error)
 
     def _complain(self, error: Exception) -> None:
         if isinstance(error, NotBelievedError):

@@ -16,6 +16,7 @@ from urllib.parse import parse_qsl
 import msgspec
 
 from flagctl.client.cookie import Kept, Seal, header, named
+from flagctl.client.held import NAME
 from flagctl.client.scope import parse_preview
 from flagctl.client.tokens import TokenError
 from flagctl.errors import UsageError
@@ -25,7 +26,6 @@ if TYPE_CHECKING:
     from flagctl.client.tokens import Tokens
 
 HEADER = "X-Flagctl-Preview"
-_KEY = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
 _COOKIE = re.compile(r"[A-Za-z0-9_.-]+")
 _ALL, _ONE = "preview_flags", "flag_"
 _MOST = 50
@@ -194,7 +194,7 @@ class Previews:
                 chosen[key] = variant
                 continue
             why = "unknown-variant" if self.client.knows(key) else "unknown-flag"
-            note = f"ignored {key if _KEY.fullmatch(key) else '?'}={why}"
+            note = f"ignored {key if NAME.fullmatch(key) else '?'}={why}"
             if len(said) < _MOST and note not in said:  # a query may be long, and whoever wrote it patient
                 said.append(note)
         return chosen

@@ -44,7 +44,7 @@ class Batch(msgspec.Struct, frozen=True):
 class Sink(Protocol):
     """Where accounts go. It may raise, and is given the same batch again at the next turn."""
 
-    def write(self, batch: Batch) -> None:
+    def write(self, batch: Batch, /) -> None:
         """Take a batch."""
 
 

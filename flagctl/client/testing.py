@@ -15,11 +15,11 @@ pytest has the fixture `flagctl_flags`, an empty Flags for each test.
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, ContextDecorator
 from functools import wraps
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from flagctl.client.client import Client
 from flagctl.client.lifetime import OPEN
@@ -28,6 +28,7 @@ from flagctl.compile.snapshot import FORMAT, encode
 from flagctl.errors import ProblemsError, UsageError
 from flagctl.stores.base import UNCHANGED, Stored
 
+Function = TypeVar("Function", bound=Callable[..., Any])
 _FOR_EVER = 10**9
 _TYPES: dict[type, str] = {bool: "boolean", str: "string", int: "integer", float: "number", dict: "object"}
 
@@ -59,7 +60,7 @@ class override(ContextDecorator):  # noqa: N801 - read as a word of the language
     def __exit__(self, *error: Any) -> None:
         self._open.pop().__exit__(*error)
 
-    def __call__(self, function: Any) -> Any:
+    def __call__(self, function: Function) -> Function:
         """The function inside such a block; a coroutine function too."""
         from inspect import iscoroutinefunction
 
@@ -71,7 +72,7 @@ class override(ContextDecorator):  # noqa: N801 - read as a word of the language
             with self._recreate_cm():
                 return await function(*arguments, **named)
 
-        return inside
+        return inside  # type: ignore[return-value]
 
     def _recreate_cm(self) -> override:
         return override(*self._given)

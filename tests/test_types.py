@@ -1,0 +1,78 @@
+"""What a service imports is typed, as mypy sees it from outside."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+SERVICE = """
+from collections.abc import Callable
+from typing import assert_type
+
+from flagctl.client import Client, Details, Event
+from flagctl.client.aio import AsyncClient
+from flagctl.client.middleware import AsgiPreview, Tokens
+from flagctl.client.provider import FlagctlProvider
+from flagctl.client.recorder import Batch, Recorder
+from flagctl.client.sinks import Call, JsonLines, Redis
+from flagctl.client.testing import Flags, override
+
+flags = Client("redis://cache", environment="production", public_keys={"release": "ssh-ed25519 AAAA"})
+assert_type(flags.enabled("gallery", {"plan": "pro"}, user="ada", country="DE"), bool)
+assert_type(flags.variant("page", user=1), str | None)
+assert_type(flags.value("size", default=20), int)
+assert_type(flags.value("box", default={"a": [1]}), dict[str, list[int]])
+assert_type(flags.details("size", default=20), Details)
+assert_type(flags.on_change("size", print), Callable[[], None])
+
+
+class Mine:
+    def write(self, mine: Batch) -> None: ...
+
+
+Recorder(flags, sinks=[JsonLines("rows"), Redis("redis://cache"), Call(print), Mine()])
+FlagctlProvider(flags, track=lambda name, context, details: None)
+tokens = Tokens(audience="shop", secret="s" * 32)
+
+
+@override(flags, {"gallery": True})
+def page(number: int) -> str:
+    return ""
+
+
+@override({"gallery": True})
+async def later() -> int:
+    return 1
+
+
+assert_type(page(1), str)
+
+
+async def service() -> None:
+    async with await AsyncClient.open("redis://cache", "production", wait=1) as client:
+        assert_type(client, AsyncClient)
+    assert_type(await later(), int)
+
+
+def heard(event: Event) -> None:
+    assert_type(event.keys, tuple[str, ...])
+
+
+with flags.preview("gallery:true"), flags.frozen(), Flags({"gallery": True}) as forced:
+    assert_type(forced, Flags)
+flags.enabled(gallery=True)  # type: ignore[call-arg]
+flags.value("size")  # type: ignore[call-arg]
+"""
+
+
+def test_a_service_is_checked_strictly(tmp_path: Path) -> None:
+    (tmp_path / "service.py").write_text(SERVICE)
+    done = subprocess.run(
+        [sys.executable, "-m", "mypy", "--strict", "service.py"],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, done.stdout) == (0, "Success: no issues found in 1 source file\n")
