@@ -7,6 +7,7 @@ import multiprocessing
 import os
 import re
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -628,6 +629,9 @@ def test_a_closed_client_still_answers(published: Publish, opened: Open) -> None
     flags.close()
     flags.close()
     assert flags.enabled("gallery") is True
+    began = time.monotonic()
+    assert flags.refresh(timeout=60) is False, "nobody asks any more"
+    assert time.monotonic() - began < 30
 
 
 def test_many_threads_and_swaps_see_no_mixture(published: Publish, opened: Open) -> None:

@@ -496,4 +496,13 @@ def test_an_openfeature_hook_logs_each_evaluation(flags: Client, observed: Any) 
     good, bad = [dict(data.log_record.attributes) for data in exporter.get_finished_logs()]
     assert (good["feature_flag.key"], good["feature_flag.result.variant"]) == ("gallery", "on")
     assert "ada" not in good.values(), "the targeting key is a person's unless the application says otherwise"
-    assert bad["error.type"] == "flag_not_found"
+    assert bad == {
+        "feature_flag.key": "nothing",
+        "feature_flag.provider.name": "flagctl",
+        "feature_flag.set.id": "production",
+        "feature_flag.result.reason": "error",
+        "feature_flag.result.value": False,
+        "error.type": "flag_not_found",
+        "feature_flag.error.message": 'no flag "nothing" in this snapshot',
+    }
+    assert "feature_flag.result.value" not in good, "the variant says it"

@@ -274,7 +274,12 @@ class Client(Scoped, Telling):
         self._keeper.save()
 
     def refresh(self, timeout: float = 5.0) -> bool:
-        """Ask the source now and wait for what comes of it; whether the snapshot is confirmed after that."""
+        """Ask the source now and wait for what comes of it; whether the snapshot is confirmed after that.
+
+        False at once where nobody would ask: the client is closed.
+        """
+        if self._closed:
+            return False
         before = self._clock.monotonic()
         if self._asleep:
             self._start_again()

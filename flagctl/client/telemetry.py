@@ -30,7 +30,9 @@ _PROVIDER = "feature_flag.provider.name"
 _SET = "feature_flag.set.id"
 _VERSION = "feature_flag.version"
 _CONTEXT = "feature_flag.context.id"
+_VALUE = "feature_flag.result.value"
 _ERROR = "error.type"
+_MESSAGE = "feature_flag.error.message"
 
 
 class Telemetry:
@@ -87,15 +89,18 @@ class EvaluationEvents(Hook):
 
     def finally_after(self, hook_context: HookContext, details: FlagEvaluationDetails[Any], hints: HookHints) -> None:
         """See Hook."""
-        about = {_KEY: details.flag_key, _PROVIDER: PROVIDER, _SET: self._environment}
+        about: dict[str, Any] = {_KEY: details.flag_key, _PROVIDER: PROVIDER, _SET: self._environment}
         about[_REASON] = str(details.reason or "unknown").lower()
         about |= _given(_VARIANT, details.variant)
+        if details.variant is None:
+            about[_VALUE] = details.value
         if self._context_id:
             about |= _given(_CONTEXT, hook_context.evaluation_context.targeting_key)
         if "version" in details.flag_metadata:
             about[_VERSION] = str(details.flag_metadata["version"])
         if details.error_code is not None:
             about[_ERROR] = details.error_code.value.lower()
+            about |= _given(_MESSAGE, details.error_message)
         self._logger.emit(LogRecord(severity_number=SeverityNumber.INFO, event_name=EVENT, attributes=about))
 
 
