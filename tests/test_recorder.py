@@ -28,6 +28,7 @@ from flagctl.client.recorder import Batch, Recorder
 from flagctl.client.sinks import Call, JsonLines, Parquet, Redis
 from flagctl.client.telemetry import EvaluationEvents, Telemetry
 from flagctl.compile.snapshot import encode
+from flagctl.errors import UsageError
 
 TEST = split("a", 50_000, "b", 100_000, experiment={"name": "checkout-2027"})
 LISTED = flag(overrides={"on": ["ada"]}, default=OFF)
@@ -506,3 +507,44 @@ def test_an_openfeature_hook_logs_each_evaluation(flags: Client, observed: Any) 
         "feature_flag.error.message": 'no flag "nothing" in this snapshot',
     }
     assert "feature_flag.result.value" not in good, "the variant says it"
+
+
+def test_what_can_not_be_written_keeps_nothing_else_from_a_sink(flags: Client, tmp_path: Path) -> None:
+    """An attribute may be anything, and so may a name and a key that come with a request."""
+    recorder = Recorder(flags, sinks=[JsonLines(tmp_path / "rows")], attributes=["country", "page"], every=3600)
+    flags.variant("checkout", user="ada", country="DE", page=object())
+    flags.variant("checkout", user="bob\ud800", country="DE", page="\ud800")
+    flags.variant("nothing\ud800", user="eve")
+    flags.variant("checkout", user="eve", country="DE", page="/")
+    recorder.flush()
+    rows = [json.loads(line) for line in (tmp_path / "rows").read_text().splitlines()]
+    assert [(row["user"], row["attributes"]) for row in rows] == [
+        ("ada", {"country": "DE", "page": None}),
+        ("bob\\ud800", {"country": "DE", "page": None}),
+        ("eve", {"country": "DE", "page": "/"}),
+    ]
+    assert recorder.written.failures == 0
+    assert json.loads(json.dumps(recorder.usage()))["flags"][""]["evaluations"] == 1
+
+
+def test_a_sink_that_fails_is_told_in_the_log_once(
+    flags: Client, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    recorder = Recorder(flags, sinks=[JsonLines(tmp_path / "folder/rows")], every=3600)
+    for user in ("ada", "bob"):
+        flags.variant("checkout", user=user)
+        recorder.flush()
+    said = [record.getMessage() for record in caplog.records if record.levelname == "WARNING"]
+    assert len(said) == 1
+    assert "a recorder's JsonLines failed: FileNotFoundError" in said[0]
+    (tmp_path / "folder").mkdir()
+    recorder.flush()
+    assert len((tmp_path / "folder/rows").read_text().splitlines()) == 2
+
+
+def test_what_is_no_sink_is_told_at_once(flags: Client) -> None:
+    with pytest.raises(UsageError, match="is no sink") as caught:
+        Recorder(flags, sinks=[print])  # type: ignore[list-item]
+    assert "Call(function)" in caught.value.hint
+    with pytest.raises(UsageError, match="is no Redis"):
+        Redis("s3://bucket")

@@ -1,10 +1,12 @@
-"""What a service imports is typed, as mypy sees it from outside."""
+"""What a service imports, as seen from outside: mypy finds its types, and what is not installed is told."""
 
 from __future__ import annotations
 
 import subprocess
 import sys
 from pathlib import Path
+
+import pytest
 
 SERVICE = """
 from collections.abc import Callable
@@ -76,3 +78,26 @@ def test_a_service_is_checked_strictly(tmp_path: Path) -> None:
         check=False,
     )
     assert (done.returncode, done.stdout) == (0, "Success: no issues found in 1 source file\n")
+
+
+@pytest.mark.parametrize(
+    ("lacks", "code", "said"),
+    [
+        ("openfeature", "import flagctl.client.provider", 'pip install "flagctl[openfeature]"'),
+        ("opentelemetry", "import flagctl.client.telemetry", 'pip install "flagctl[telemetry]"'),
+        ("jwt", "flagctl.client.tokens.Tokens(audience='shop', jwks='keys.json')", 'pip install "flagctl[preview]"'),
+        ("polars", "flagctl.client.sinks.Parquet('rows')", 'pip install "flagctl[batch]"'),
+    ],
+)
+def test_what_is_not_installed_is_told_where_it_is_needed(lacks: str, code: str, said: str) -> None:
+    script = f"""
+import sys
+sys.modules[{lacks!r}] = None
+import flagctl.client.sinks, flagctl.client.tokens
+try:
+    {code}
+except (ModuleNotFoundError, flagctl.errors.UsageError) as error:
+    print(error, getattr(error, "hint", ""))
+"""
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert said in done.stdout

@@ -6,10 +6,15 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from openfeature.event import ProviderEvent, ProviderEventDetails
-from openfeature.exception import ErrorCode, ProviderFatalError, ProviderNotReadyError
-from openfeature.flag_evaluation import FlagResolutionDetails
-from openfeature.provider import AbstractProvider, Metadata
+try:
+    from openfeature.event import ProviderEvent, ProviderEventDetails
+    from openfeature.exception import ErrorCode, ProviderFatalError, ProviderNotReadyError
+    from openfeature.flag_evaluation import FlagResolutionDetails
+    from openfeature.provider import AbstractProvider, Metadata
+except ModuleNotFoundError as error:
+    raise ModuleNotFoundError(
+        f'{error.msg}; the provider needs openfeature-sdk: pip install "flagctl[openfeature]"', name=error.name
+    ) from None
 
 from flagctl.client.client import Client
 from flagctl.errors import UsageError

@@ -18,7 +18,8 @@ import msgspec
 
 from flagctl.client.answers import Account
 from flagctl.client.book import Book, Sight
-from flagctl.client.counts import Counts, Users
+from flagctl.client.counts import OTHERS, Counts, Users
+from flagctl.errors import FlagctlError, UsageError
 from flagctl.model.condition import TARGETING_KEY
 
 if TYPE_CHECKING:
@@ -79,6 +80,10 @@ class Recorder:
         self.written = Written()
         self._client = client
         self._sinks = tuple(sinks)
+        for sink in self._sinks:
+            if not hasattr(sink, "write"):
+                raise UsageError(f"{sink!r} is no sink: it has no write", hint="sinks.Call(function) makes one")
+        self._failing: set[int] = set()
         self._every = every
         self._limit = limit
         self._remembered = remembered
@@ -128,25 +133,30 @@ class Recorder:
         while waiting:
             try:
                 sink.write(waiting[0])
-            except Exception:  # a sink that fails costs rows, never answers
+            except Exception as error:  # a sink that fails costs rows, never answers
                 self.written.failures += 1
+                if id(sink) not in self._failing:  # once, not at every try
+                    self._failing.add(id(sink))
+                    _complain(sink, error)
                 while sum(len(batch.exposures) + 1 for batch in waiting) > self._limit:
                     self.written.lost += len(waiting.pop(0).exposures)
                 return
             del waiting[0]
+            self._failing.discard(id(sink))
 
     def _drain(self) -> Batch:
         client, counts, now = self._client, self.counts, self._client.time()
         asked, who, sights = self._book.take()
         tally: Tally = Counter()
         for key, answer, times in asked:
+            key = key if _writable(key) else OTHERS
             usage = counts.of(key)
             usage.counts[answer.variant or "", answer.reason] += times
             usage.last = max(usage.last, now)
             tally[key, answer.variant, answer.reason, answer.error_code] += times
         spots: dict[str, tuple[int, int]] = {}
         for key, users in who:
-            add = counts.of(key).users.add
+            add = counts.of(key if _writable(key) else OTHERS).users.add
             for user in users:
                 if user:
                     add(spots.get(user) or spots.setdefault(user, Users.spot(user)))
@@ -176,11 +186,31 @@ class Recorder:
             "version": self._client.version,
         }
         if TARGETING_KEY not in private:
-            row["user"] = user
-        shown = {name: value for name, value in attributes.items() if not _hidden(name, private)}
+            row["user"] = user.encode("utf-8", "backslashreplace").decode()
+        shown = {
+            name: value if _writable(value) else None
+            for name, value in attributes.items()
+            if not _hidden(name, private)
+        }
         if shown:
             row["attributes"] = shown
         return row
+
+
+def _writable(value: object) -> bool:
+    """Whether it can be written: one value that can't would keep all others of its batch from a sink."""
+    try:
+        msgspec.json.encode(value)
+    except Exception:  # of no type that JSON has, half a character, ...
+        return False
+    return True
+
+
+def _complain(sink: Sink, error: Exception) -> None:
+    import logging
+
+    said = error.message if isinstance(error, FlagctlError) else f"{type(error).__name__}: {error}"
+    logging.getLogger(__package__).warning("a recorder's %s failed: %s", type(sink).__name__, said)
 
 
 def _hidden(name: str, private: frozenset[str]) -> bool:

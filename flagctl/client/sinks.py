@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from importlib.util import find_spec
 from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import msgspec
+
+from flagctl.errors import UsageError
+from flagctl.stores import open_log
 
 if TYPE_CHECKING:
     from flagctl.client.recorder import Batch
@@ -31,6 +35,9 @@ class Parquet:
     """Exposures as Parquet files in a folder, one for each batch; needs polars: `pip install flagctl[batch]`."""
 
     def __init__(self, folder: str | os.PathLike[str]) -> None:
+        """Raises UsageError where polars is not installed."""
+        if find_spec("polars") is None:
+            raise UsageError("Parquet needs polars, which is not installed", hint='pip install "flagctl[batch]"')
         self._folder = Path(folder)
         self._number = count()
 
@@ -55,16 +62,12 @@ class Redis:
     `json`; the oldest entries go when there are more than `keep`."""
 
     def __init__(self, url: str, keep: int = 1_000_000) -> None:
-        self._url = url
+        """Connects when there is something to write. Raises UsageError for a URL that names no Redis."""
         self._keep = keep
-        self._log: object = None
+        self._log = open_log(url)
 
     def write(self, batch: Batch) -> None:
         """See Sink."""
-        from flagctl.stores import open_log
-
-        if self._log is None:
-            self._log = open_log(self._url)
         usage = [
             {"flag": flag, "variant": variant, "reason": reason, "error": error, "count": number}
             for (flag, variant, reason, error), number in batch.tally.items()
@@ -72,7 +75,7 @@ class Redis:
         streams = {"exposures": list(map(msgspec.json.encode, batch.exposures))}
         if usage:
             streams["usage"] = [msgspec.json.encode({"version": batch.version, "counts": usage})]
-        self._log.append(batch.environment, streams, self._keep)  # type: ignore[attr-defined]
+        self._log.append(batch.environment, streams, self._keep)
 
 
 class Call:

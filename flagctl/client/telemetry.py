@@ -9,9 +9,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from openfeature.hook import Hook
-from opentelemetry._logs import LogRecord, SeverityNumber, get_logger
-from opentelemetry.metrics import get_meter
+try:
+    from openfeature.hook import Hook
+    from opentelemetry._logs import LogRecord, SeverityNumber, get_logger
+    from opentelemetry.metrics import get_meter
+except ModuleNotFoundError as error:
+    raise ModuleNotFoundError(
+        f'{error.msg}; telemetry needs openfeature-sdk and opentelemetry-api: pip install "flagctl[telemetry]"',
+        name=error.name,
+    ) from None
 
 if TYPE_CHECKING:
     from openfeature.flag_evaluation import FlagEvaluationDetails

@@ -11,6 +11,7 @@ import os
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
+from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
@@ -57,6 +58,8 @@ class Tokens:
         """
         if (jwks is None) == (secret is None):
             raise UsageError("tokens need either jwks= or secret=", hint="jwks=https://…/.well-known/jwks.json")
+        if find_spec("jwt") is None:
+            raise UsageError("tokens need PyJWT, which is not installed", hint='pip install "flagctl[preview]"')
         if not audience:
             raise UsageError("tokens need an audience", hint="without one a token for another service would do")
         self.cookie = cookie
