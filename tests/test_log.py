@@ -445,6 +445,40 @@ def detached(people: Repo, tmp_path: Path) -> Path:
     return people.root
 
 
+@pytest.mark.parametrize(
+    ("setting", "value"),
+    [
+        ("log.showRoot", "false"),
+        ("log.showSignature", "true"),
+        ("log.diffMerges", "off"),
+        ("log.follow", "true"),
+        ("diff.renames", "copies"),
+        ("diff.external", "/bin/false"),
+        ("diff.relative", "true"),
+        ("format.pretty", "oneline"),
+        ("color.ui", "always"),
+        ("i18n.logOutputEncoding", "ISO-8859-1"),
+        ("trailer.separators", "="),
+        ("trailer.reason.key", "Reason: "),
+    ],
+)
+def test_a_persons_own_git_settings_change_nothing(people: Repo, flagctl: Run, setting: str, value: str) -> None:
+    branch(people, "side", "rollout: 25", "rollout: 30")
+    merge(people, "Side", "side")
+    commands = (
+        ["log"],
+        ["log", KEY, "-e", "production"],
+        ["why", KEY, "-e", "production", "-u", "a"],
+        ["list"],
+        ["drift"],
+    )
+    wanted = [flagctl(*command).stdout for command in commands]
+    assert "because of side" in wanted[0]
+    shutil.rmtree(people.root / ".git/flagctl")
+    people.git("config", setting, value)
+    assert [flagctl(*command).stdout for command in commands] == wanted
+
+
 @pytest.mark.parametrize("place", [linked, bare, detached])
 def test_every_kind_of_clone_tells_the_same(
     people: Repo, flagctl: Run, tmp_path: Path, place: Callable[[Repo, Path], Path]

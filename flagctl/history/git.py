@@ -24,6 +24,13 @@ _OF_A_HOOK = (
 )  # fmt: skip
 # Nobody is there to be asked for a password, and looking must not take the index lock from somebody's `git add`.
 _QUIET = {"GIT_TERMINAL_PROMPT": "0", "GIT_OPTIONAL_LOCKS": "0"}
+# People's own settings may not change what we read.
+_PLAIN = tuple(
+    part
+    for setting in ("log.showRoot=true", "log.showSignature=false", "log.follow=false", "core.quotePath=false",
+                    "trailer.separators=:")
+    for part in ("-c", setting)
+)  # fmt: skip
 _STATES = {
     "rebase-merge": ("rebase", "git rebase --continue` or `git rebase --abort"),
     "rebase-apply": ("rebase", "git rebase --continue` or `git rebase --abort"),
@@ -112,7 +119,7 @@ class Git:
         pipe = subprocess.PIPE
         try:
             return subprocess.Popen(
-                ["git", *arguments],
+                ["git", *_PLAIN, *arguments],
                 cwd=self._start,
                 env=os.environ | _QUIET,
                 stdin=pipe,
@@ -128,7 +135,7 @@ class Git:
 
         try:
             done = subprocess.run(
-                ["git", *arguments],
+                ["git", *_PLAIN, *arguments],
                 cwd=self._start,
                 env=os.environ | _QUIET,
                 input=told.encode(),
@@ -177,7 +184,7 @@ class Git:
 
     def head(self) -> Head | None:
         """The current commit, None before the first."""
-        status, out, _ = self.look("-c", "log.showSignature=false", "log", "-1", "--format=%H %ct", "HEAD", "--")
+        status, out, _ = self.look("log", "-1", "--format=%H %ct", "HEAD", "--")
         if status:
             return None
         commit, _, time = out.strip().partition(" ")

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 GOOD = "G"
 UNKNOWN = "N", ""
 """Of a commit that Git said nothing about."""
+UNCHECKED = "E"
 _WORDS = {
     "G": "good",
     "B": "bad",
@@ -19,7 +20,7 @@ _WORDS = {
     "X": "good, but expired",
     "Y": "good, by an expired key",
     "R": "by a revoked key",
-    "E": "not checked: the key is missing, or gpg.ssh.allowedSignersFile",
+    "E": "not checked: Git has no key for it, or no gpg.ssh.allowedSignersFile",
     "N": "missing",
 }
 
@@ -29,14 +30,18 @@ def states(git: Git, commits: Sequence[str]) -> dict[str, tuple[str, str]]:
     if not commits:
         return {}
     told = "\n".join(dict.fromkeys(commits)) + "\n"
-    _, out, _ = git.look(
-        "-c", "log.showSignature=false", "log", "--no-walk=unsorted", "--stdin", "-z", "--format=%H%x09%G?%x09%GS",
-        told=told,
-    )  # fmt: skip
+    those = ("log", "--no-walk=unsorted", "--stdin", "-z")
+    _, out, err = git.look(*those, "--format=%H%x09%G?%x09%GS", told=told)
     found = {}
     for record in filter(None, out.split("\0")):
         commit, letter, signer = record.split("\t", 2)
         found[commit.strip()] = letter, signer.strip()
+    if "allowedSignersFile" in err:
+        # Without that file Git says of each SSH signature that there is none.
+        for record in filter(None, git.look(*those, "--format=raw", told=told)[1].split("\0")):
+            head = record.partition("\n\n")[0]
+            if "\ngpgsig" in head:
+                found[head.split()[1]] = UNCHECKED, ""
     return found
 
 

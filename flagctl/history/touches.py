@@ -17,16 +17,6 @@ if TYPE_CHECKING:
 
 _FORMAT = "%H%x00%P%x00%ct%x00%an%x00%ae%x00%cn%x00%ce%x00%s%x00%b%x00%(trailers:only,unfold)"
 _FIELDS = 10
-# People's own settings may not change what we read.
-_PLAIN = (
-    "--literal-pathspecs",
-    "-c",
-    "log.showSignature=false",
-    "-c",
-    "log.follow=false",
-    "-c",
-    "core.quotePath=false",
-)
 _OPTIONS = (
     "-z", "--raw", "--no-abbrev", "--no-renames", "--no-relative", "--no-color", "--encoding=UTF-8",
     "--diff-merges=first-parent", "--no-ext-diff", "-O/dev/null",
@@ -224,7 +214,7 @@ def _log(git: Git, *arguments: str) -> Iterator[Step]:
 @contextmanager
 def _running(git: Git, *arguments: str) -> Iterator[Any]:
     """Git while it is read from; ended when the reader has enough, also by Ctrl-C."""
-    process = git.start(*_PLAIN, *arguments)
+    process = git.start("--literal-pathspecs", *arguments)
     try:
         yield process
     finally:
@@ -287,5 +277,6 @@ def _commit(fields: list[str]) -> Commit:
         committer_email=committer_email,
         subject=subject,
         body=body,
-        trailers=tuple((name.strip(), value.strip()) for name, _, value in pairs),
+        # With `trailer.NAME.key = "Reason: "`, as Git's manual has it, Git writes «Reason: : value».
+        trailers=tuple((name.strip(), value.lstrip(": \t").strip()) for name, _, value in pairs),
     )
