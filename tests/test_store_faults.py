@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import secrets
 import signal
 import socket
@@ -224,6 +225,32 @@ def test_who_may_write_but_not_tell_is_told(redis_port: int) -> None:
     with pytest.raises(OutsideError, match="user and password") as caught:
         send(wrong, 2)
     assert "s3cr3t" not in f"{caught.value.message} {caught.value.hint}"
+
+
+@pytest.mark.parametrize("kind", ["redis", "redis-cluster"])
+def test_a_user_with_the_rights_that_are_asked_for_can_publish(
+    make_place: Callable[[str], Place], monkeypatch: pytest.MonkeyPatch, kind: str
+) -> None:
+    url = make_place(kind).url.replace("prefix=", "prefix=flagctl:")
+    ports = re.findall(r"127\.0\.0\.1:(\d+)", url)
+    name = secrets.token_hex(4)
+    monkeypatch.setenv("WORD", "s3cr3t")
+
+    def allow(*rights: str) -> None:
+        for port in ports:
+            redis.Redis(port=int(port)).execute_command("ACL", "SETUSER", name, "reset", "on", ">s3cr3t", *rights)
+
+    def store() -> Any:
+        return open_store(url, Path("/"), {"username": name, "password_env": "WORD"})
+
+    allow("~flagctl:*", "+@connection", "+info", "+cluster")
+    with pytest.raises(OutsideError, match="its user lacks a right") as caught:
+        send(store(), 1)
+    asked = re.findall(r"[~&+][^\s;]+", caught.value.hint)
+    assert "+@write" in asked
+    allow(*asked)
+    store().probe()
+    assert send(store(), 1).caution == ""
 
 
 class Cutting(socketserver.BaseRequestHandler):

@@ -39,7 +39,8 @@ _WORDS = (
     ("AuthenticationError", "it doesn't accept user and password",
      "look at the URL, or at the variable that password_env names"),
     ("NoPermissionError", "its user lacks a right",
-     "publishing needs ~flagctl:* &flagctl:* +@read +@write +@scripting +publish"),
+     "publishing needs ~flagctl:* &flagctl:* +@read +@write +@scripting +@connection +publish +info; "
+     "in a cluster +cluster too"),
     ("CertificateError", "its certificate is not by an authority that is known here, or of another name",
      "say which authority signed it with `ca_file`, and call the host as its certificate does"),
     ("ConnectTimeout", "it can't be reached in time", _UNREACHABLE),

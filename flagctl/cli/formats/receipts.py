@@ -24,10 +24,12 @@ def tell(
     from flagctl.publish.receipt import Receipt, words
 
     closed: StdoutClosed | None = None
+    hints = {""}
     for one in sent:
         outcomes.append(one)
         if not isinstance(one, Receipt):
-            out.fail(one.told, one.hint)
+            out.fail(one.told, "" if one.hint in hints else one.hint)
+            hints.add(one.hint)
         elif receipts and closed is None:
             try:
                 out.data(words(one))
