@@ -12,6 +12,7 @@ import subprocess
 import threading
 import time
 from collections.abc import Callable, Iterator
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -136,6 +137,16 @@ def test_a_wrong_password_is_told_and_not_shown(tmp_path: Path, monkeypatch: pyt
             store.get(LIVE)
     assert "password_env" in caught.value.hint
     assert "wr0ng" not in caught.value.message
+
+
+def test_a_clock_that_is_wrong_is_told(make_place: Callable[[str], Place], monkeypatch: pytest.MonkeyPatch) -> None:
+    from botocore import auth
+
+    store, now = make_place("s3-unconditional").open(), auth.get_current_datetime
+    monkeypatch.setattr(auth, "get_current_datetime", lambda *more: now(*more) + timedelta(hours=3))
+    with pytest.raises(OutsideError, match="the clock here is wrong") as caught:
+        send(store, 1)
+    assert "timedatectl" in caught.value.hint
 
 
 def test_without_conditional_writes_publishing_says_so_or_refuses_as_settings_choose(
