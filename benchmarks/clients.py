@@ -1,11 +1,15 @@
 """How fast a thousand clients hear of a publish, and what a client adds to a question.
 
-    python benchmarks/clients.py [--without-peers] [--rounds 15]
+    python benchmarks/clients.py [--only questions,stalls] [--without-peers] [--rounds 15]
 
-A thousand clients in four processes read one Redis; ten publishes. Then questions through a client beside the bare
-generated evaluator, with counting off and on, and beside the SDKs of other products (their environment is the one that
-`evaluate.py` makes). Then how long evaluations are held up while 10,000 flags are refreshed, what importing costs, and
-what 10,000 clients leave behind. Exit code 1 when a limit is missed.
+publishes: a thousand clients in four processes read one Redis; ten publishes.
+stalls:    how long evaluations are held up while 10,000 flags are refreshed.
+starting:  what importing costs.
+ending:    what 10,000 clients leave behind.
+questions: a client beside the bare generated evaluator, with counting off and on, and beside the SDKs of other products
+           (their environment is the one that `evaluate.py` makes).
+
+Exit code 1 when a limit is missed.
 """
 
 from __future__ import annotations
@@ -23,6 +27,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -41,6 +46,7 @@ from evaluate import (
 )
 
 CLIENTS, PROCESSES, PUBLISHES = 1000, 4, 10
+PARTS = ("publishes", "stalls", "starting", "ending", "questions")
 _SHARED_CLOCK = time.CLOCK_MONOTONIC
 
 
@@ -164,80 +170,114 @@ def opened(data: bytes, folder: Path) -> Any:
     return Client(f"file:{folder}", "production", cache=False, require=True)
 
 
+EXPIRES = "W2, expires"
 PEERS = ("LaunchDarkly", "Unleash", "flagd core", "GrowthBook core")
 
 
-def questions(limits: Limits, names: list[str], rounds: int, folder: Path) -> None:
-    """W1, W2 and W4 by `enabled`, W3 by `value`; the clock's own share is in the client's time, not in the engine's."""
-    from peers import PEERS as ALL
-    from workloads import WORKLOADS, snapshot
+BARE, CLIENT, COUNTS, IN_ALL = "the evaluator, bare", "client", "client that counts", "counting, in all"
+BY_NAME = ", by name"
 
+
+@contextlib.contextmanager
+def contestants(spec: Any, data: bytes, folder: Path) -> Iterator[list[Contestant]]:
+    """The bare evaluator, a client, one that counts, and one whose account is worked off too, in the same thread.
+
+    With a context that is at hand; and, but for `value`, with attributes by name, for which the bare evaluator is given
+    a new context each time. The clock's own share is in the client's time, not in the evaluator's.
+    """
     from flagctl.client.recorder import Recorder
     from flagctl.evaluate.engine import Engine
 
-    table = {}
-    for workload, spec in WORKLOADS.items():
-        data = snapshot([spec])
-        engine = Engine.load(data)
-        client, counting = opened(data, folder / workload), opened(data, folder / f"{workload}-counting")
-        recorder = Recorder(counting, every=3600, limit=10_000_000)
-        engine.prepare()
-        for one in (client, counting):
-            one._keeper.held.engine.prepare()
-        key, is_value = spec.key, workload == "W3"
+    engine, key = Engine.load(data), spec.key
+    plain, counting, working = (opened(data, folder / name) for name in ("plain", "counting", "working"))
+    recorders = [Recorder(client, every=3600, limit=10_000_000) for client in (counting, working)]
+    for one in (engine, *(client._keeper.held.engine for client in (plain, counting, working))):
+        one.prepare()
 
-        def bare(people: list[Any], engine: Any = engine, key: str = key, value: bool = is_value) -> None:
-            ask, now = engine.value if value else engine.enabled, NOW
+    def bare(people: list[Any]) -> None:
+        ask, now = engine.enabled if spec.boolean else engine.value, NOW
+        for who in people:
+            ask(key, who, now)
+
+    def through(client: Any, people: list[Any]) -> None:
+        if spec.boolean:
+            ask = client.enabled
             for who in people:
-                ask(key, who, now)
+                ask(key, who)
+        else:
+            ask = client.value
+            for who in people:
+                ask(key, who, default="")
 
-        def through(people: list[Any], client: Any = client, key: str = key, value: bool = is_value) -> None:
-            if value:
-                ask = client.value
-                for who in people:
-                    ask(key, who, default="")
-            else:
-                ask = client.enabled
-                for who in people:
-                    ask(key, who)
+    def worked_off(people: list[Any]) -> None:
+        through(working, people)
+        recorders[1].flush()
 
-        def counted(people: list[Any], asked: Any = through, client: Any = counting) -> None:
-            asked(people, client)
+    def bare_by_name(people: list[Any]) -> None:
+        ask, now = engine.enabled, NOW
+        for who in people:
+            ask(key, {"targetingKey": who.key, "country": who.attributes["country"]}, now)
 
-        def context(who: Any) -> Any:
-            return who.context
+    def by_name(client: Any, people: list[Any]) -> None:
+        ask = client.enabled
+        for who in people:
+            ask(key, user=who.key, country=who.attributes["country"])
 
-        contestants = [
-            Contestant("the evaluator, bare", context, bare),
-            Contestant("client", context, through),
-            Contestant("client that counts", context, counted),
+    def context(who: Any) -> Any:
+        return who.context
+
+    def person(who: Any) -> Any:
+        return who
+
+    racing = [
+        Contestant(BARE, context, bare),
+        Contestant(CLIENT, context, partial(through, plain)),
+        Contestant(COUNTS, context, partial(through, counting)),
+        Contestant(IN_ALL, context, worked_off),
+    ]
+    if spec.boolean:
+        racing += [
+            Contestant(BARE + BY_NAME, person, bare_by_name),
+            Contestant(CLIENT + BY_NAME, person, partial(by_name, plain)),
+            Contestant(COUNTS + BY_NAME, person, partial(by_name, counting)),
         ]
-        for name in names:
-            person, asked = ALL[name][1]([spec])
-            ask = asked(spec)
-            check_shares(name, workload, engine, spec, person, ask)
-            contestants.append(Contestant(name, person, calling(ask), overhead=True))
-        table[workload] = race(contestants, rounds)
+    yield racing
+    for recorder in recorders:
         recorder.flush()
         if recorder.written.dropped or not recorder.counts.flags:
-            raise SystemExit(f"{workload}: nothing was counted, or something dropped")
+            raise SystemExit(f"{folder.name}: nothing was counted, or something dropped")
+    for client in (plain, counting, working):
         client.close()
-        counting.close()
+
+
+def questions(limits: Limits, names: list[str], rounds: int, folder: Path) -> None:
+    """W1, W2 and W4 by `enabled`, W3 by `value`; and W2 of a flag that expires one day, for the clock's sake."""
+    from peers import PEERS as ALL
+    from workloads import WORKLOADS, snapshot
+
+    from flagctl.evaluate.engine import Engine
+
+    table = {}
+    for workload, spec in [*WORKLOADS.items(), (EXPIRES, WORKLOADS["W2"])]:
+        data = snapshot([spec])
+        if workload == EXPIRES:
+            data = data.replace(b'"enabled":true', b'"enabled":true,"expires_at":4000000000')
+        with contestants(spec, data, folder / workload) as racing:
+            for name in names if workload != EXPIRES else ():
+                person, asked = ALL[name][1]([spec])
+                ask = asked(spec)
+                check_shares(name, workload, Engine.load(data), spec, person, ask)
+                racing.append(Contestant(name, person, calling(ask), overhead=True))
+            table[workload] = race(racing, rounds)
     print("\nCPU ns per question")
     report(table)
     for workload, column in table.items():
-        if workload != "W3":
-            limits.hold(
-                f"{workload}: enabled() to the bare evaluator",
-                column["client"] / column["the evaluator, bare"],
-                1.5,
-                "x",
-            )
-            limits.hold(
-                f"{workload}: and counted", column["client that counts"] / column["the evaluator, bare"], 2, "x"
-            )
-        for name in names:
-            limits.hold(f"{workload}: to {name}", column["client that counts"] / column[name], 1, "x")
+        for form in ("", BY_NAME) if workload != "W3" else ():
+            bare = column[BARE + form]
+            limits.hold(f"{workload}{form}: enabled() to the bare evaluator", column[CLIENT + form] / bare, 1.5, "x")
+            limits.hold(f"{workload}{form}: and counted", column[COUNTS + form] / bare, 2, "x")
+        for name in names if workload != EXPIRES else ():
+            limits.hold(f"{workload}: to {name}", column[COUNTS] / column[name], 1, "x")
 
 
 # Stalls
@@ -351,6 +391,7 @@ def main() -> int:
     """Read the command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rounds", type=int, default=15)
+    parser.add_argument("--only", help=f"parts to run, by commas: {', '.join(PARTS)}")
     parser.add_argument("--without-peers", action="store_true")
     parser.add_argument("--members", nargs=2, help=argparse.SUPPRESS)
     options = parser.parse_args()
@@ -358,16 +399,23 @@ def main() -> int:
     if options.members:
         members(options.members[0], int(options.members[1]))
         return 0
+    parts = options.only.split(",") if options.only else list(PARTS)
+    if unknown := set(parts) - set(PARTS):
+        parser.error(f"--only: found {', '.join(sorted(unknown))}, expected some of {', '.join(PARTS)}")
     names = [] if options.without_peers else list(PEERS)
     print(f"CPython {sys.version.split()[0]}, {os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}")
     limits = Limits()
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        a_thousand(limits)
-        stalls(limits, folder)
-        starting(limits)
-        ending(limits, folder)
-        questions(limits, names, options.rounds, folder)
+        run = {
+            "publishes": lambda: a_thousand(limits),
+            "stalls": lambda: stalls(limits, folder),
+            "starting": lambda: starting(limits),
+            "ending": lambda: ending(limits, folder),
+            "questions": lambda: questions(limits, names, options.rounds, folder),
+        }
+        for part in parts:
+            run[part]()
     sys.stdout.flush()
     os._exit(1 if limits.missed else 0)  # a peer's threads may not end by themselves
 

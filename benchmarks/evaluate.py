@@ -324,10 +324,11 @@ class Limits:
 
 def report(table: dict[str, dict[str, float]]) -> None:
     names = list(dict.fromkeys(name for column in table.values() for name in column))
-    print(f"{'ns per answer':22}" + "".join(f"{workload:>12}" for workload in table))
+    width = max(22, *(len(name) + 1 for name in names))
+    print(f"{'ns per answer':{width}}" + "".join(f"{workload:>12}" for workload in table))
     for name in names:
         cells = [f"{column[name]:12,.0f}" if name in column else f"{'':12}" for column in table.values()]
-        print(f"{name:22}" + "".join(cells))
+        print(f"{name:{width}}" + "".join(cells))
 
 
 def judge(table: dict[str, dict[str, float]], peers: Iterable[str], limits: Limits) -> None:

@@ -72,20 +72,18 @@ def test_each_evaluation_is_counted_by_variant_and_reason(flags: Client) -> None
 
 @pytest.mark.parametrize("people", [0, 1, 50, 3_000, 100_000])
 def test_people_are_counted_to_a_few_percent(people: int) -> None:
-    users = Users()
+    users, spots = Users(), {}
     for number in range(people):
-        users.add(Users.spot(f"user-{number}"))
-        users.add(Users.spot(f"user-{number // 2}"))
+        users.add([f"user-{number}", f"user-{number // 2}", None, ""], spots)
     assert users.count() == pytest.approx(people, rel=0.07)
 
 
 def test_people_of_two_processes_are_counted_once() -> None:
     one, two, both = Users(), Users(), Users()
     for number in range(5_000):
-        (one if number < 3_000 else two).add(Users.spot(str(number)))
-        both.add(Users.spot(str(number)))
-    for number in range(2_000, 3_000):
-        two.add(Users.spot(str(number)))
+        (one if number < 3_000 else two).add([str(number)], {})
+        both.add([str(number)], {})
+    two.add(map(str, range(2_000, 3_000)), {})
     one.merge(two)
     assert one.count() == both.count()
 

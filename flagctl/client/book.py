@@ -8,13 +8,12 @@ room for so many questions in all; where it has none left, a question is dropped
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from threading import RLock
 from typing import TYPE_CHECKING, Any
 
 from flagctl.client.counts import MOST_FLAGS, OTHERS
 from flagctl.evaluate.bucket import key_text
-from flagctl.evaluate.operators import lookup
 from flagctl.model.condition import TARGETING_KEY
 
 if TYPE_CHECKING:
@@ -25,8 +24,9 @@ Asked = tuple[str, "Resolution", int]
 """Flag, answer, and how often."""
 Who = tuple[str, Iterable[str | None]]
 """Flag, and everybody who was answered."""
-Sight = tuple[str, "Resolution", str, float, dict[str, Any]]
-"""Somebody in an experiment: flag, answer, targeting key, time, attributes."""
+Sight = tuple[str, "Resolution", object, float, Mapping[str, Any]]
+"""Somebody in an experiment: flag, answer, targeting key, time, context."""
+_NOTHING: Mapping[str, Any] = {}
 _FIRST, _MOST = 8, 1024
 """Questions that a page is given room for at once: as many as it had room for, between these."""
 
@@ -64,12 +64,13 @@ class Page(list[Any]):
 
 
 class Book:
-    """The pages of one client. limit: questions that may wait; attributes: what is kept of people in experiments."""
+    """The pages of one client."""
 
-    def __init__(self, limit: int, attributes: Sequence[str], ring: Callable[[], None]) -> None:
-        """ring: called when half of the room is gone."""
+    def __init__(self, limit: int, with_context: bool, ring: Callable[[], None]) -> None:
+        """limit: questions that may wait. with_context: whether to keep that of people in experiments. ring: called
+        when half of the room is gone."""
         self._limit = limit
-        self._attributes = attributes
+        self._with_context = with_context
         self._ring = ring
         self.begin()
 
@@ -91,19 +92,38 @@ class Book:
         return self._table
 
     def note(self, key: str, context: Mapping[str, Any], answer: Resolution, now: float) -> None:
-        """Write down a question that has no page, or is of somebody in an experiment. Never raises."""
+        """Write down any question. Never raises."""
+        try:
+            _, only, page = self._table[key]
+        except Exception:  # no page yet, or what is no key
+            page = None
+        if page is None or (only is not None and answer is not only):
+            self._write(key, context, answer, now)
+        elif len(page) < page.room or self.more(page):
+            user = context.get(TARGETING_KEY)
+            if only is None:
+                page.extend((answer, user))
+            else:
+                page.append(user)
+            if answer.experiment is not None:
+                self.see(key, context, answer, now)
+
+    def _write(self, key: str, context: Mapping[str, Any], answer: Resolution, now: float) -> None:
+        """Write down a question for which there is no page."""
         name = str.__str__(key) if isinstance(key, str) else OTHERS
-        user = _text(context.get(TARGETING_KEY))
-        exposed = answer.experiment is not None and user is not None
-        found = {attribute: _found(context, attribute) for attribute in self._attributes} if exposed else {}
+        user = text_of(context.get(TARGETING_KEY))
         with self._lock:
             if name in self._made and name not in self._table:
                 self._open(name)
-            if not self._given(1):
-                return
-            self._loose.append((name, answer, user))
-            if exposed and user is not None:
-                self._sights.append((name, answer, user, now, found))
+            if self._given(1):
+                self._loose.append((name, answer, user))
+                if answer.experiment is not None:
+                    self.see(name, context, answer, now)
+
+    def see(self, key: str, context: Mapping[str, Any], answer: Resolution, now: float) -> None:
+        """Write down somebody in an experiment, beside what is written down of any question."""
+        kept = {**context} if self._with_context else _NOTHING
+        self._sights.append((key, answer, context.get(TARGETING_KEY), now, kept))
 
     def more(self, page: Page) -> bool:
         """Give a page more room; whether there was any."""
@@ -123,7 +143,8 @@ class Book:
         """Everything that was written down since the last time."""
         with self._lock:
             loose, self._loose = self._loose, []
-            sights, self._sights = self._sights, []
+            sights = self._sights[:]
+            del self._sights[: len(sights)]
             pages = [page.take() for page in self._pages.values() if page]
             self._free = self._limit
         answers = {id(answer): answer for _, answer, _ in loose}
@@ -157,20 +178,12 @@ class Book:
 
 def _named(users: list[Any]) -> set[str | None]:
     """Targeting keys as they are counted, each once; whoever has none is None or ""."""
-    return {user if type(user) is str else _text(user) for user in users}
+    return {user if type(user) is str else text_of(user) for user in users}
 
 
-def _text(user: object) -> str | None:
+def text_of(user: object) -> str | None:
     """A targeting key as it is counted; None for what is none, whatever an application put there."""
     try:
         return key_text(user)
-    except Exception:
-        return None
-
-
-def _found(context: Mapping[str, Any], name: str) -> Any:
-    """The value of an attribute; None where looking for it raises."""
-    try:
-        return lookup(context, name)
     except Exception:
         return None

@@ -150,10 +150,10 @@ class Client(Scoped, Telling):
                     pass  # no room: it is dropped
                 elif ask is None:
                     page.append(user)
-                elif answer.experiment is None:
-                    page.extend((answer, user))
                 else:
-                    page.book.note(key, context, answer, self.time())
+                    page.extend((answer, user))
+                    if answer.experiment is not None:
+                        page.book.see(key, context, answer, self.time())
             return answer.value is True
         except Exception:  # never asked for yet, no snapshot, a preview, ...
             return self._answers.enabled(key, _joined(context, user, attributes), self.time())

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import math
 from collections import Counter
+from collections.abc import Iterable
 from typing import Any
 
-import mmh3
 import msgspec
+from mmh3 import mmh3_x64_128_uintdigest
 
 _BITS = 11
 _REGISTERS = 1 << _BITS
 _REST = 64 - _BITS
-_LOW = (1 << _REST) - 1
+_LOW, _WORD = (1 << _REST) - 1, (1 << 64) - 1
 _ALPHA = 0.7213 / (1 + 1.079 / _REGISTERS)
+Spot = tuple[int, int]
+"""A register and a rank."""
 MOST_FLAGS = 10_000
 """Flags that are counted one by one; what else is asked for (any text can be) is counted together."""
 OTHERS = ""
@@ -31,17 +34,19 @@ class Users:
     def __init__(self) -> None:
         self._registers = bytearray(_REGISTERS)
 
-    @staticmethod
-    def spot(user: str) -> tuple[int, int]:
-        """Where somebody is written down, and what: a register and a rank."""
-        number = mmh3.hash64(user.encode("utf-8", "surrogatepass"), 0, True, False)[0]
-        return number >> _REST, _REST - (number & _LOW).bit_length() + 1
-
-    def add(self, spot: tuple[int, int]) -> None:
-        """One of them."""
-        place, rank = spot
-        if rank > self._registers[place]:
-            self._registers[place] = rank
+    def add(self, users: Iterable[str | None], spots: dict[str, Spot]) -> None:
+        """Some of them; no text and None are nobody. spots: where those of this batch are written down; grows."""
+        registers = self._registers
+        for user in users:
+            if not user:
+                continue
+            spot = spots.get(user)
+            if spot is None:
+                number = mmh3_x64_128_uintdigest(user.encode("utf-8", "surrogatepass")) & _WORD
+                spot = spots[user] = number >> _REST, _REST - (number & _LOW).bit_length() + 1
+            place, rank = spot
+            if rank > registers[place]:
+                registers[place] = rank
 
     def merge(self, other: Users) -> None:
         """Those of both."""

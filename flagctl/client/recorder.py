@@ -9,17 +9,17 @@ neither is a targeting key that `attributes.yaml` declares private.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from threading import RLock
 from typing import TYPE_CHECKING, Any, Protocol
 
-import mmh3
 import msgspec
 
 from flagctl.client.answers import Account
-from flagctl.client.book import Book, Sight
-from flagctl.client.counts import OTHERS, Counts, Users
+from flagctl.client.book import Book, Sight, text_of
+from flagctl.client.counts import OTHERS, Counts, Spot
 from flagctl.errors import FlagctlError, UsageError
+from flagctl.evaluate.operators import lookup
 from flagctl.model.condition import TARGETING_KEY
 
 if TYPE_CHECKING:
@@ -88,7 +88,8 @@ class Recorder:
         self._limit = limit
         self._remembered = remembered
         self._seen: dict[int, None] = {}
-        self._book = Book(limit, attributes, client.ring)
+        self._attributes = tuple(attributes)
+        self._book = Book(limit, bool(attributes), client.ring)
         self._waiting: list[list[Batch]] = [[] for _ in self._sinks]
         self._due = float("-inf")
         self._one_turn = RLock()
@@ -154,19 +155,19 @@ class Recorder:
             usage.counts[answer.variant or "", answer.reason] += times
             usage.last = max(usage.last, now)
             tally[key, answer.variant, answer.reason, answer.error_code] += times
-        spots: dict[str, tuple[int, int]] = {}
+        spots: dict[str, Spot] = {}
         for key, users in who:
-            add = counts.of(key if _writable(key) else OTHERS).users.add
-            for user in users:
-                if user:
-                    add(spots.get(user) or spots.setdefault(user, Users.spot(user)))
+            counts.of(key if _writable(key) else OTHERS).users.add(users, spots)
         private = client.private_attributes()
         exposures = [self._exposure(sight, private) for sight in sights if self._is_new(sight)]
         return Batch(client.environment, client.version, tally, exposures)
 
     def _is_new(self, sight: Sight) -> bool:
-        key, answer, user, *_ = sight
-        mark = mmh3.hash64(f"{key}\0{answer.experiment}\0{answer.variant}\0{user}".encode("utf-8", "surrogatepass"))[0]
+        key, answer, named, *_ = sight
+        user = text_of(named)
+        if user is None:
+            return False
+        mark = hash((key, answer.experiment, answer.variant, user))
         if mark in self._seen:
             return False
         if len(self._seen) >= self._remembered:
@@ -175,7 +176,7 @@ class Recorder:
         return True
 
     def _exposure(self, sight: Sight, private: frozenset[str]) -> Row:
-        key, answer, user, now, attributes = sight
+        key, answer, user, now, context = sight
         row: Row = {
             "time": now,
             "environment": self._client.environment,
@@ -186,12 +187,8 @@ class Recorder:
             "version": self._client.version,
         }
         if TARGETING_KEY not in private:
-            row["user"] = user.encode("utf-8", "backslashreplace").decode()
-        shown = {
-            name: value if _writable(value) else None
-            for name, value in attributes.items()
-            if not _hidden(name, private)
-        }
+            row["user"] = (text_of(user) or "").encode("utf-8", "backslashreplace").decode()
+        shown = {name: _found(context, name) for name in self._attributes if not _hidden(name, private)}
         if shown:
             row["attributes"] = shown
         return row
@@ -211,6 +208,15 @@ def _complain(sink: Sink, error: Exception) -> None:
 
     said = error.message if isinstance(error, FlagctlError) else f"{type(error).__name__}: {error}"
     logging.getLogger(__package__).warning("a recorder's %s failed: %s", type(sink).__name__, said)
+
+
+def _found(context: Mapping[str, Any], name: str) -> Any:
+    """The value of an attribute; None where looking for it raises, and for what can't be written."""
+    try:
+        value = lookup(context, name)
+    except Exception:
+        return None
+    return value if _writable(value) else None
 
 
 def _hidden(name: str, private: frozenset[str]) -> bool:
