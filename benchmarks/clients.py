@@ -26,9 +26,11 @@ import sys
 import tempfile
 import threading
 import time
+from array import array
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
+from queue import Queue
 from typing import Any
 
 from evaluate import (
@@ -180,7 +182,7 @@ BY_NAME = ", by name"
 
 @contextlib.contextmanager
 def contestants(spec: Any, data: bytes, folder: Path) -> Iterator[list[Contestant]]:
-    """The bare evaluator, a client, one that counts, and one whose account is worked off too, in the same thread.
+    """The bare evaluator, a client, one that counts, and one whose account is worked off in the thread that asks.
 
     With a context that is at hand; and, but for `value`, with attributes by name, for which the bare evaluator is given
     a new context each time. The clock's own share is in the client's time, not in the evaluator's.
@@ -190,7 +192,7 @@ def contestants(spec: Any, data: bytes, folder: Path) -> Iterator[list[Contestan
 
     engine, key = Engine.load(data), spec.key
     plain, counting, working = (opened(data, folder / name) for name in ("plain", "counting", "working"))
-    recorders = [Recorder(client, every=3600, limit=10_000_000) for client in (counting, working)]
+    recorders = [Recorder(counting, every=0.2), Recorder(working, every=3600)]
     for one in (engine, *(client._keeper.held.engine for client in (plain, counting, working))):
         one.prepare()
 
@@ -284,14 +286,18 @@ def questions(limits: Limits, names: list[str], rounds: int, folder: Path) -> No
 
 
 def stalls(limits: Limits, folder: Path, count: int = 10_000, refreshes: int = 20) -> None:
-    """How long evaluations of another thread take while all flags are refreshed again and again."""
+    """How long evaluations of another thread take while all flags are refreshed again and again.
+
+    Whoever publishes is in this process, so it sleeps until it hears of each version, and puts no bytes together.
+    """
     from workloads import many, snapshot
 
     data = snapshot(many(count))
     client = opened(data, folder / "stalls")
-    changes: list[Any] = []
-    client.on_event(changes.append)
-    done, took = threading.Event(), []
+    arrived: Queue[int | None] = Queue()
+    client.on_event(lambda event: arrived.put(event.version) if event.kind == "changed" else None)
+    head, tail = data.split(b'"version":1}')
+    done, took = threading.Event(), array("d")  # not a list: the garbage collector would walk through millions
     who = passers_by(random.Random(3), 1)[0].context
     keys = client.keys()[:50]
 
@@ -308,26 +314,25 @@ def stalls(limits: Limits, folder: Path, count: int = 10_000, refreshes: int = 2
     time.sleep(2)
     done.set()
     ask_quietly.join()
-    quiet = sorted(took)
-    took.clear()
+    quiet = array("d", sorted(took))
+    del took[:]
     done.clear()
     asking = threading.Thread(target=ask)
     asking.start()
     place = folder / "stalls/production/snapshot.json"
     for version in range(2, refreshes + 2):
-        place.with_suffix(".new").write_bytes(data.replace(b'"version":1}', b'"version":%d}' % version))
+        with place.with_suffix(".new").open("wb", buffering=0) as file:
+            file.write(head)
+            file.write(b'"version":%d}' % version + tail)
         place.with_suffix(".new").replace(place)
-        until = time.monotonic() + 20
-        while client.version != version and time.monotonic() < until:
-            time.sleep(0.005)
-        if client.version != version:
-            raise SystemExit(f"version {version} did not arrive: {client.error}")
+        if (found := arrived.get(timeout=20)) != version:
+            raise SystemExit(f"version {found} arrived, not {version}: {client.error}")
     done.set()
     asking.join()
     client.close()
-    took.sort()
+    took = array("d", sorted(took))
 
-    def at(times: list[float], share: float) -> float:
+    def at(times: array[float], share: float) -> float:
         return 1e3 * times[min(len(times) - 1, int(len(times) * share))]
 
     print(
