@@ -525,7 +525,9 @@ def test_a_change_of_a_segment_is_a_change_of_all_who_ask_for_it(published: Publ
     assert events[-1].keys == ("gallery",)
 
 
-def test_a_listener_that_fails_is_counted_and_spoils_nothing(published: Publish, opened: Open) -> None:
+def test_a_listener_that_fails_is_counted_and_spoils_nothing(
+    published: Publish, opened: Open, caplog: pytest.LogCaptureFixture
+) -> None:
     def fails(event: Event) -> None:
         raise RuntimeError("not mine")
 
@@ -535,6 +537,8 @@ def test_a_listener_that_fails_is_counted_and_spoils_nothing(published: Publish,
     end = flags.on_event(heard.append)
     flags.tick()
     assert (kinds(heard), flags.figures.listener_failures, flags.version) == (["ready"], 1, 1)
+    assert "a listener failed" in caplog.text
+    assert "RuntimeError: not mine" in caplog.text
     end()
     published(2, commit="c" * 40)
     flags.tick(told=True)

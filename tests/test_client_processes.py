@@ -5,6 +5,7 @@ from __future__ import annotations
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -162,3 +163,23 @@ def test_sigterm_without_a_handler_is_not_held_up(make_place: Callable[[str], Pl
         assert process.stdout.readline() == "ready\n"
         process.terminate()
         assert process.wait(30) == -signal.SIGTERM
+
+
+def test_an_end_waits_for_no_silent_network_for_long(tmp_path: Path) -> None:
+    """Six sources that take a question and never answer: all together are waited for, not one after the other."""
+    script = tmp_path / "service.py"
+    script.write_text(
+        """
+import socket, time
+from flagctl.client import Client
+listening = [socket.create_server(("127.0.0.1", 0)) for _ in range(6)]
+sources = [f"redis://127.0.0.1:{one.getsockname()[1]}/0?timeout=60" for one in listening]
+clients = [Client(source, "production", cache=False, wait=0) for source in sources]
+for one in listening:
+    one.accept()
+print(time.monotonic(), flush=True)
+"""
+    )
+    done = subprocess.run([sys.executable, str(script)], capture_output=True, text=True, timeout=60, check=True)
+    assert time.monotonic() - float(done.stdout) < 8
+    assert done.stderr == ""

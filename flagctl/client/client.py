@@ -19,7 +19,7 @@ from flagctl.client.events import Event, Figures, Listener, Telling, changed_key
 from flagctl.client.feed import feed_of, opened, place_of
 from flagctl.client.held import Held, Trust, believed, named
 from flagctl.client.keeper import Clock, Keeper
-from flagctl.client.lifetime import OPEN
+from flagctl.client.lifetime import GOODBYE, OPEN
 from flagctl.client.scope import EVERYWHERE, Scoped
 from flagctl.errors import OutsideError, UsageError
 
@@ -294,15 +294,15 @@ class Client(Scoped, Telling):
                 return False
         return self._keeper.confirmed >= before
 
-    def close(self) -> None:
-        """Stop keeping fresh; the last snapshot goes on answering."""
+    def close(self, patience: float = GOODBYE) -> None:
+        """Stop keeping fresh; the last snapshot goes on answering. Waits so long for a look that is under way."""
         with self._lock:
             if self._closed:
                 return
             self._closed = True
         OPEN.discard(self)
         if self._feed is not None:
-            self._feed.remove(self)
+            self._feed.remove(self, patience)
         else:
             self._alarm.close()
         if self._account is not None:

@@ -86,13 +86,15 @@ class Telling:
         """Tell all listeners, and the log; one that raises is counted and changes nothing for the others."""
         import logging
 
+        log = logging.getLogger(__package__)
         level = logging.WARNING if event.kind in ("error", "stale") else logging.INFO
-        logging.getLogger(__package__).log(level, "flags of %s: %s: %s", self.environment, event.kind, event.message)
+        log.log(level, "flags of %s: %s: %s", self.environment, event.kind, event.message)
         for listener in self._listeners:
             try:
                 listener(event)
             except Exception:
                 self.figures.listener_failures += 1
+                log.exception("flags of %s: a listener failed", self.environment)
 
 
 def changed_keys(before: Engine, after: Engine) -> tuple[str, ...]:

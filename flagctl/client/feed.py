@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import select
 import threading
+import time
 from collections.abc import Hashable
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -26,7 +27,6 @@ if TYPE_CHECKING:
     from flagctl.stores.base import Reader, Stored
 
 _NAME = "flagctl-client"
-_GOODBYE = 2.0
 _AFTER_A_FAULT = 1.0
 _PATIENCE = 1.0
 """Seconds that a fork waits for a thread that is at work: it may be waiting for the network."""
@@ -89,17 +89,18 @@ class Feed:
                 self._thread.start()
         self.alarm.ring()
 
-    def remove(self, client: Client) -> None:
-        """Serve it no more; waits a moment for its turn if it is having one."""
+    def remove(self, client: Client, patience: float) -> None:
+        """Serve it no more; waits so long for its turn if it is having one, and for the thread if it was the last."""
+        end = time.monotonic() + patience
         mine = self._thread is threading.current_thread()
         with self._idle:
             self._clients.pop(id(client), None)
             last = not self._clients and not self.expected
             if not mine:
-                self._idle.wait_for(lambda: self._busy is not client, _GOODBYE)
+                self._idle.wait_for(lambda: self._busy is not client, patience)
         self.alarm.ring()
         if last and not mine:
-            self._thread.join(_GOODBYE)
+            self._thread.join(max(0.0, end - time.monotonic()))
 
     def _run(self) -> None:
         told = asked = False

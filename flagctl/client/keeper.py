@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from random import Random
-from threading import RLock
+from threading import RLock, main_thread
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -245,6 +245,8 @@ class Keeper:
         self._complain(error)
 
     def _complain(self, error: Exception) -> None:
+        if not isinstance(error, FlagctlError) and not main_thread().is_alive():
+            return  # the interpreter ends: whatever is imported or started now fails
         if isinstance(error, NotBelievedError):
             self.figures.refused += 1
         else:

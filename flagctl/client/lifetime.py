@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import atexit
 import os
+import time
 from typing import Protocol
 from weakref import WeakSet
+
+GOODBYE = 2.0
+"""Seconds that an end waits for a look that is under way: its network may be silent."""
 
 
 class Living(Protocol):
     """Something with a life of its own."""
 
-    def close(self) -> None:
-        """End it."""
+    def close(self, patience: float = GOODBYE) -> None:
+        """End it, within so many seconds."""
 
     def after_fork(self) -> None:
         """Go on in the child of a fork, where its thread did not come along."""
@@ -22,8 +26,9 @@ OPEN: WeakSet[Living] = WeakSet()
 
 
 def _close_all() -> None:
+    end = time.monotonic() + GOODBYE  # for all together
     for one in list(OPEN):
-        one.close()
+        one.close(max(0.0, end - time.monotonic()))
 
 
 def _fork_all() -> None:
