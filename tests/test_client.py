@@ -22,6 +22,7 @@ from flagctl.client.keeper import Clock
 from flagctl.compile.snapshot import encode
 from flagctl.errors import OutsideError, UsageError
 from flagctl.signing import PrivateKey, public_line
+from flagctl.stores.base import Stored
 
 START = 1_800_000_000.0
 
@@ -701,3 +702,69 @@ def test_an_asyncio_client_raises_only_when_asked_to(tmp_path: Path) -> None:
     assert asyncio.run(service()) is None
     with pytest.raises(OutsideError, match="no snapshot of production"):
         asyncio.run(service(require=True))
+
+
+class Slow:
+    """A place that takes its time, and that can tell of changes."""
+
+    url = "slow"
+
+    def __init__(self) -> None:
+        self.go_on, self.asked = threading.Event(), threading.Event()
+        self.watches: list[Slow.Watch] = []
+
+    class Watch:
+        closed = False
+
+        def fileno(self) -> int:
+            return 0
+
+        def close(self) -> None:
+            self.closed = True
+
+    def watch(self, environment: str) -> Slow.Watch:
+        self.watches.append(self.Watch())
+        self.asked.set()
+        self.go_on.wait(60)
+        return self.watches[-1]
+
+    def get(self, key: str) -> Stored | None:
+        return None
+
+    def read_if_changed(self, key: str, token: str) -> Stored | None:
+        return None
+
+
+def test_an_asyncio_client_that_is_closed_while_it_begins_to_listen_leaves_nothing_open() -> None:
+    async def service(place: Slow) -> None:
+        client = await AsyncClient.open(place, "production", cache=False)
+        await asyncio.get_running_loop().run_in_executor(None, place.asked.wait, 60)
+        await client.aclose()
+        place.go_on.set()
+
+    place = Slow()
+    asyncio.run(service(place))
+    assert [watch.closed for watch in place.watches] == [True]
+
+
+def test_an_asyncio_client_that_nobody_waits_for_any_more_ends(tmp_path: Path) -> None:
+    async def service() -> set[str]:
+        looks = threading.Event()
+
+        class Hanging(Slow):
+            def read_if_changed(self, key: str, token: str) -> Stored | None:
+                looks.set()
+                self.go_on.wait(60)
+                return None
+
+        place = Hanging()
+        opening = asyncio.create_task(AsyncClient.open(place, "production", cache=False, wait=60))
+        await asyncio.get_running_loop().run_in_executor(None, looks.wait, 60)
+        opening.cancel()
+        await asyncio.wait([opening])
+        await asyncio.sleep(0)
+        names = {task.get_name() for task in asyncio.all_tasks()}
+        place.go_on.set()
+        return names
+
+    assert "flagctl-client" not in asyncio.run(service())

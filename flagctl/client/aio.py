@@ -37,8 +37,13 @@ class AsyncClient(Client):
         client = await loop.run_in_executor(None, start)
         first = loop.create_future()
         client._task = loop.create_task(client._keep(first), name="flagctl-client")
-        with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(asyncio.shield(first), wait)
+        try:
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(asyncio.shield(first), wait)
+        except asyncio.CancelledError:  # nobody has the client, so nobody could close it
+            client._task.cancel()
+            client.close()
+            raise
         if require and client.version is None:
             await client.aclose()
             raise OutsideError(
@@ -78,7 +83,7 @@ class AsyncClient(Client):
                 else:
                     told, asked = True, False
         finally:
-            ears.close()
+            ears.end()
 
     async def _until(self, seconds: float, descriptor: int | None) -> None:
         """Wait so long, or until the source or somebody who asks is heard."""

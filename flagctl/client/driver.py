@@ -60,11 +60,15 @@ class Ears:
 
     def fileno(self) -> int | None:
         """What is readable when there is something to hear; None where there is no telling. Never raises."""
-        if self._open is None:
+        begin = self._open
+        if begin is None:
             return None
         try:
             if self._watch is None:
-                self._watch = self._open(self._environment)
+                self._watch = begin(self._environment)
+                if self._open is None:  # ended meanwhile, by another thread
+                    self.close()
+                    return None
             descriptor: int = self._watch.fileno()
         except Exception:  # whatever the source does; the next look says what is wrong with it
             self.close()
@@ -90,6 +94,11 @@ class Ears:
         except Exception:  # the connection broke, so a publish may have been missed
             self.close()
             return True
+
+    def end(self) -> None:
+        """Stop listening for good, also where another thread is about to begin."""
+        self._open = None
+        self.close()
 
     def close(self) -> None:
         """Stop listening; `fileno` begins anew."""
