@@ -183,6 +183,39 @@ def test_a_provider_that_finds_nothing_is_in_error_and_ready_when_there_is_somet
     assert flags.get_boolean_value("gallery", True) is False
 
 
+def test_a_snapshot_that_is_refused_is_an_error_and_the_next_one_ends_it(
+    publish: Publish, connect: Connect, tmp_path: Path
+) -> None:
+    publish(1, {"gallery": flag()})
+    flags = connect()
+    heard: list[tuple[ProviderEvent, str | None]] = []
+    told = threading.Condition()
+
+    def listens(event: ProviderEvent) -> Callable[[EventDetails], None]:
+        def hears(details: EventDetails) -> None:
+            with told:
+                heard.append((event, details.message))
+                told.notify_all()
+
+        return hears
+
+    for event in (ProviderEvent.PROVIDER_ERROR, ProviderEvent.PROVIDER_CONFIGURATION_CHANGED):
+        flags.add_handler(event, listens(event))
+    (tmp_path / "bad").write_text("{}")
+    (tmp_path / "bad").replace(tmp_path / "production/snapshot.json")
+    with told:
+        assert told.wait_for(lambda: heard, 10)
+    assert heard[0][0] == ProviderEvent.PROVIDER_ERROR
+    assert "is refused" in (heard[0][1] or "")
+    assert flags.get_provider_status() == ProviderStatus.ERROR
+    assert flags.get_boolean_value("gallery", False) is True, "it goes on answering"
+    publish(2, {"gallery": flag(enabled=False)})
+    with told:
+        assert told.wait_for(lambda: len(heard) > 1, 10)
+    assert heard[1][0] == ProviderEvent.PROVIDER_CONFIGURATION_CHANGED
+    assert flags.get_provider_status() == ProviderStatus.READY
+
+
 def test_tracking_goes_to_who_is_named(publish: Publish, connect: Connect) -> None:
     publish(1, {})
     seen: list[Any] = []

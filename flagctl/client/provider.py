@@ -46,8 +46,9 @@ class FlagctlProvider(AbstractProvider):
     Flag metadata tells the flag's `version`, `owner` and `kind`, the `rule` that decided and the `snapshot_version`,
     each where there is one, and what else the snapshot says of the flag that is a text, a number or a boolean. Nobody
     can change it, and it is empty for a flag of which the snapshot says nothing.
-    An error of the source is an ERROR event only while there is no snapshot: with one, the provider goes on
-    answering, and is STALE when that has gone on for too long.
+    A snapshot that is refused is an ERROR event, and the next one that is believed makes the provider READY again; it
+    goes on answering meanwhile. An error of the source is one only while there is no snapshot: with one, the provider
+    is STALE when that has gone on for too long.
     """
 
     def __init__(self, source: Any, environment: str = "", *, track: Track | None = None, **options: Any) -> None:
@@ -61,6 +62,8 @@ class FlagctlProvider(AbstractProvider):
         self._client: Client | None = source if isinstance(source, Client) else None
         self._track = track
         self._end: Callable[[], None] | None = None
+        self._refused = 0
+        self._in_error = False
 
     @property
     def client(self) -> Client:
@@ -85,6 +88,7 @@ class FlagctlProvider(AbstractProvider):
                 self._client = Client(source, environment, **options)
             except UsageError as error:
                 raise ProviderFatalError(f"{error.message}{f'; {error.hint}' if error.hint else ''}") from error
+        self._refused = self._client.figures.refused
         self._end = self._client.on_event(self._tell)
         if self._client.version is None:
             raise ProviderNotReadyError(f"no snapshot yet: {self._client.error or 'the source did not answer in time'}")
@@ -155,11 +159,16 @@ class FlagctlProvider(AbstractProvider):
 
     def _tell(self, event: Event) -> None:
         if event.kind == "error":
-            if self.client.version is None:
-                self.emit_provider_error(
-                    ProviderEventDetails(message=event.message, error_code=ErrorCode.PROVIDER_NOT_READY)
-                )
+            before, self._refused = self._refused, self.client.figures.refused
+            nothing = self.client.version is None
+            if nothing or self._refused > before:
+                self._in_error = True
+                code = ErrorCode.PROVIDER_NOT_READY if nothing else ErrorCode.GENERAL
+                self.emit_provider_error(ProviderEventDetails(message=event.message, error_code=code))
             return
+        if event.kind == "changed" and self._in_error:
+            self.emit_provider_ready(ProviderEventDetails(message=event.message))
+        self._in_error = False
         metadata: dict[str, Any] = {} if event.version is None else {"version": event.version}
         changed = list(event.keys) if event.kind == "changed" else None
         self.emit(
