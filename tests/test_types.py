@@ -11,6 +11,7 @@ import pytest
 SERVICE = """
 from collections.abc import Callable
 from typing import assert_type
+from uuid import UUID
 
 from flagctl.client import Client, Details, Event
 from flagctl.client.aio import AsyncClient
@@ -65,6 +66,7 @@ with flags.preview("gallery:true"), flags.frozen(), Flags({"gallery": True}) as 
     assert_type(forced, Flags)
 flags.enabled(gallery=True)  # type: ignore[call-arg]
 flags.value("size")  # type: ignore[call-arg]
+flags.enabled("gallery", user=UUID("12345678123456781234567812345678"))  # type: ignore[arg-type]
 """
 
 

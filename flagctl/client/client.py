@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from flagctl.stores.base import Reader
 
 T = TypeVar("T")
+User = str | int | None
 _AT_MOST_EVERY = 1.0
 """Seconds between two looks that evaluations ask for."""
 _CLOCK = Clock(time.time, time.monotonic)
@@ -124,7 +125,7 @@ class Client(Scoped, Telling):
             )
 
     def enabled(
-        self, key: str, context: Mapping[str, Any] | None = None, /, *, user: Any = None, **attributes: Any
+        self, key: str, context: Mapping[str, Any] | None = None, /, *, user: User = None, **attributes: Any
     ) -> bool:
         """Whether a boolean flag is on; False where that can't be told."""
         try:
@@ -159,13 +160,13 @@ class Client(Scoped, Telling):
             return self._answers.enabled(key, _joined(context, user, attributes), self.time())
 
     def variant(
-        self, key: str, context: Mapping[str, Any] | None = None, /, *, user: Any = None, **attributes: Any
+        self, key: str, context: Mapping[str, Any] | None = None, /, *, user: User = None, **attributes: Any
     ) -> str | None:
         """The name of the variant; None where that can't be told."""
         return self._answers.variant(key, _joined(context, user, attributes), self.time())
 
     def value(
-        self, key: str, context: Mapping[str, Any] | None = None, /, *, default: T, user: Any = None, **attributes: Any
+        self, key: str, context: Mapping[str, Any] | None = None, /, *, default: T, user: User = None, **attributes: Any
     ) -> T:
         """The value; `default` where that can't be told, and where it is of another type than the default."""
         found = self._answers.value(key, _joined(context, user, attributes), self.time(), default)
@@ -178,7 +179,7 @@ class Client(Scoped, Telling):
         /,
         *,
         default: Any = None,
-        user: Any = None,
+        user: User = None,
         **attributes: Any,
     ) -> Details:
         """The value and all there is to say of it."""
