@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import ast
 import re
-from itertools import accumulate
+import tomllib
+from itertools import accumulate, chain
 from pathlib import Path
 from typing import NamedTuple
 
@@ -213,3 +214,13 @@ def test_files_stay_small_enough_to_read() -> None:
         if length > (80 if file.startswith("flagctl/cli/commands/") else 400)
     }
     assert not too_long
+
+
+def test_a_decision_says_what_each_library_is_for() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    wanted = [*project["dependencies"], *chain.from_iterable(project["optional-dependencies"].values())]
+    names = {re.split(r"[^\w.-]", one, maxsplit=1)[0] for one in wanted}
+    page = (ROOT / "docs/decisions/0009-what-flagctl-depends-on.md").read_text()
+    told = set(re.split(r"[^\w.-]+", " ".join(line for line in page.splitlines() if line.startswith("|"))))
+    assert len(names) > 15
+    assert names - told == set()
