@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from importlib import import_module
 from pathlib import Path
 
 from flagctl.cli.app import COMMANDS
@@ -36,7 +37,10 @@ def page() -> str:
     parts = [HEAD, f"```text\n{help_of()}\n```\n"]
     for section, commands in COMMANDS.items():
         parts.append(f"## {section}\n")
-        parts += [f"### flagctl {name}\n\n```text\n{help_of(name)}\n```\n" for name in commands]
+        for name in commands:
+            group = getattr(import_module(f"flagctl.cli.commands.{name.replace('-', '_')}"), "GROUP", ())
+            helps = "\n\n".join([help_of(name), *(help_of(name, member) for member in group)])
+            parts.append(f"### flagctl {name}\n\n```text\n{helps}\n```\n")
     return "\n".join(parts)
 
 

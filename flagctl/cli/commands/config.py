@@ -6,7 +6,7 @@ from flagctl.cli.options import Json
 
 
 def show(ctx: typer.Context, as_json: Json = False) -> None:
-    """Show the settings in force, where each comes from, and the environments.
+    """Show the settings in force, and where each comes from.
 
     \b
     Examples:

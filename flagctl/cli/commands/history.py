@@ -22,9 +22,10 @@ def export(
     since: Annotated[str | None, typer.Option(metavar="TIME", help="From then: a date, '3 days ago'.")] = None,
     until: Annotated[str | None, typer.Option(metavar="TIME", help="Until then.")] = None,
 ) -> None:
-    """Print everything that ever happened to flags, segments, attributes and settings, for an archive.
+    """Print all that ever happened, for an archive.
 
-    Newest first, with comments and layout, the state of each signature, and the commits that a merge brought.
+    To flags, segments, attributes and settings: newest first, with comments and layout, the state of each signature,
+    and the commits that a merge brought.
 
     \b
     Examples:

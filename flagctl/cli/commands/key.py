@@ -36,7 +36,7 @@ def new(
 
 
 def list_keys(ctx: typer.Context, as_json: Json = False) -> None:
-    """List the keys of settings: since when, until when, and which is at hand.
+    """List the keys of settings, and which is at hand.
 
     \b
     Examples:
@@ -63,7 +63,9 @@ def rotate(
     after: Annotated[str, typer.Option(metavar="SPAN", help="When the old one is retired, or a date.")] = "30d",
     reason: Reason = None, no_commit: NoCommit = False, dry_run: DryRun = False, as_json: Json = False,
 ) -> None:  # fmt: skip
-    """Make a key to publish with once readers know it; both are believed until the old one is retired.
+    """Make the key to publish with next.
+
+    Publish with it once readers know it; both are believed until the old one is retired.
 
     \b
     Examples:

@@ -7,9 +7,10 @@ from flagctl.cli.options import AnyEnvironment, Json
 
 
 def list_targets(ctx: typer.Context, environment: AnyEnvironment = None, as_json: Json = False) -> Exit:
-    """List the targets of settings, and check that each can be reached and written.
+    """List targets, and check that each can be used.
 
-    Nothing of an environment is written. Exits with 1 when a target can't be used.
+    Each target of settings is reached, and tried whether it can be written; nothing of an environment is written.
+    Exits with 1 when one can't be used.
 
     \b
     Examples:
