@@ -302,7 +302,7 @@ def test_without_the_engine_a_line_says_so(
 ) -> None:
     done = flagctl("publish", "production", env=without_engine)
     assert done.returncode == 0
-    said = "the flagd definition of production is published without a self-test: pip install openfeature-flagd-core"
+    said = 'the flagd definition of production is published without a self-test: pip install "flagctl[flagd]"'
     assert said in done.stderr
     quiet = flagctl("publish", "production", "--no-self-test", env=without_engine)
     assert (quiet.returncode, "self-test" in quiet.stderr) == (0, False)

@@ -190,7 +190,7 @@ def try_out(
     if wanted is False or not documents:
         return
     if not selftest.installed():
-        hint = "pip install openfeature-flagd-core"
+        hint = 'pip install "flagctl[flagd]"'
         if wanted:
             raise UsageError("--self-test asks flagd's engine, which is not installed", hint=hint)
         warn(f"the flagd definition of {', '.join(documents)} is published without a self-test: {hint}", "")

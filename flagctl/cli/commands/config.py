@@ -21,11 +21,11 @@ def show(ctx: typer.Context, as_json: Json = False) -> None:
         return
     out.say(f"the flag repository in {document['root']}")
     out.table(
-        ["setting", "value", "from"], [[row["name"], str(row["value"]), row["from"]] for row in document["settings"]]
+        ["SETTING", "VALUE", "FROM"], [[row["name"], str(row["value"]), row["from"]] for row in document["settings"]]
     )
     out.data("")
     out.table(
-        ["environment", "promotes from", "protected", "flags", "targets"],
+        ["ENVIRONMENT", "PROMOTES FROM", "PROTECTED", "FLAGS", "TARGETS"],
         [
             [
                 row["name"],

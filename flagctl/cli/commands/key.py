@@ -63,9 +63,7 @@ def rotate(
     after: Annotated[str, typer.Option(metavar="SPAN", help="When the old one is retired, or a date.")] = "30d",
     reason: Reason = None, no_commit: NoCommit = False, dry_run: DryRun = False, as_json: Json = False,
 ) -> None:  # fmt: skip
-    """Make the key to publish with next.
-
-    Publish with it once readers know it; both are believed until the old one is retired.
+    """Make the key that follows; both are believed until the old one retires.
 
     \b
     Examples:
