@@ -6,7 +6,7 @@ import socketserver
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -19,7 +19,7 @@ from snapshots import flag, snapshot
 from flagctl.client import Client
 from flagctl.compile.snapshot import encode
 from flagctl.errors import OutsideError
-from flagctl.stores import open_reader, s3_client, s3_lease
+from flagctl.stores import open_reader, patience, s3_client, s3_lease
 from flagctl.stores.base import LostRaceError
 
 HALF = {
@@ -30,15 +30,20 @@ HALF = {
 
 
 @contextmanager
-def hanging(says: bytes) -> Iterator[int]:
-    """The port of a server that takes every connection, says so much after the first bytes, and then nothing."""
+def hanging(says: bytes, then: bytes = b"", every: float | None = None) -> Iterator[int]:
+    """The port of a server that takes every connection, says so much after the first bytes, and then nothing.
+
+    then, every: these bytes instead, again and again, after so many seconds.
+    """
     over = threading.Event()
 
     class Handler(socketserver.BaseRequestHandler):
         def handle(self) -> None:
             if self.request.recv(1 << 16) and says:
                 self.request.sendall(says)
-            over.wait()
+            with suppress(OSError):
+                while not over.wait(every):
+                    self.request.sendall(then)
 
     with socketserver.ThreadingTCPServer(("127.0.0.1", 0), Handler) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
@@ -53,7 +58,7 @@ def hanging(says: bytes) -> Iterator[int]:
     ("url", "says", "words"),
     [
         ("s3://b/x?endpoint=http://127.0.0.1:{}", "nothing", "Read timeout"),
-        ("s3://b/x?endpoint=http://127.0.0.1:{}", "http", "Read timeout"),
+        ("s3://b/x?endpoint=http://127.0.0.1:{}", "http", "Read timed? ?out"),
         ("http://127.0.0.1:{}/x", "nothing", "timed out"),
         ("http://127.0.0.1:{}/x", "http", "timed out"),
         ("redis://127.0.0.1:{}/0", "nothing", "did not answer in time"),
@@ -74,6 +79,60 @@ def test_a_server_that_hangs_is_given_up_and_named(
                 act()
             assert f"127.0.0.1:{port}" in caught.value.message
     assert time.monotonic() - started < 60
+
+
+@pytest.mark.parametrize(
+    ("url", "says", "words"),
+    [
+        ("s3://b/x?endpoint=http://127.0.0.1:{}", "http", "timed out: it sent [0-9]+ bytes in 1 seconds"),
+        ("http://127.0.0.1:{}/x", "http", "timed out: it sent [0-9]+ bytes in 1 seconds"),
+        ("redis://127.0.0.1:{}/0", "redis", "did not answer in time .its answer was not whole after 1 seconds"),
+    ],
+)
+def test_a_server_that_sends_a_byte_now_and_then_is_given_up_too(
+    aws: None, monkeypatch: pytest.MonkeyPatch, url: str, says: str, words: str
+) -> None:
+    """No silence in it is long enough for a time-out."""
+    monkeypatch.setattr(patience, "WHOLE", 1)
+    started = time.monotonic()
+    with hanging(HALF[says], b"x", 0.05) as port:
+        store: Any = open_reader(url.format(port), Path("/"), {"timeout": 1})
+        for _ in range(2):
+            with pytest.raises(OutsideError, match=words) as caught:
+                store.get(LIVE)
+            assert f"127.0.0.1:{port}" in caught.value.message
+    assert time.monotonic() - started < 30
+
+
+MB = 10**6
+
+
+@pytest.mark.parametrize(
+    ("pieces", "given_up"),
+    [
+        ([(1, 1)] * 18, False),  # a byte each second, for three times six seconds
+        ([(1, 1)] * 19, True),
+        ([(17, MB)], False),
+        ([(19, MB)] * 20, False),  # slow, and moving: 50 kB a second
+        ([(101, MB)] * 2, False),
+        ([(101, MB)] * 20, True),
+        ([(1, MB)] * 3 + [(1, 1)] * 320, True),  # what came fast buys time, not for ever
+    ],
+)
+def test_what_is_large_may_take_longer(pieces: list[tuple[int, int]], given_up: bool) -> None:
+    now, coming = 0.0, iter(pieces)
+
+    def read1(most: int) -> bytes:
+        nonlocal now
+        seconds, size = next(coming, (0, 0))
+        now += seconds
+        return b"x" * size
+
+    if given_up:
+        with pytest.raises(TimeoutError):
+            patience.read_all(read1, 3, clock=lambda: now)
+    else:
+        assert len(patience.read_all(read1, 3, clock=lambda: now)) == sum(size for _, size in pieces)
 
 
 @pytest.mark.parametrize("says", ["nothing", "redis"])

@@ -8,7 +8,8 @@ from urllib.parse import quote, urlsplit, urlunsplit
 from flagctl.errors import OutsideError
 from flagctl.stores.base import UNCHANGED, Stored
 from flagctl.stores.masking import scrub
-from flagctl.stores.packing import LARGEST, unpack
+from flagctl.stores.packing import unpack
+from flagctl.stores.patience import read_all
 
 if TYPE_CHECKING:
     from flagctl.stores.address import Address
@@ -40,7 +41,7 @@ class HttpReader:
         try:
             timeout = float(self.address.options.get("timeout", _TIMEOUT))
             with urllib.request.urlopen(request, timeout=timeout) as answer:
-                raw = answer.read(LARGEST)
+                raw = read_all(answer.read1, timeout)
                 found = answer.headers
         except urllib.error.HTTPError as error:
             error.close()

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 from flagctl.errors import OutsideError, UsageError
 from flagctl.stores.base import UNCHANGED, LostRaceError, Release, Stored
 from flagctl.stores.packing import pack, unpack
-from flagctl.stores.redis_client import connect, outside
+from flagctl.stores.redis_client import connect, in_time, outside
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -92,10 +92,15 @@ class RedisStore:
         with outside(self.address, doing):
             yield self.client
 
+    @contextmanager
+    def _reading(self, key: str) -> Iterator[Any]:
+        with self._asking(f"read {key} from") as client, in_time(client, self.address):
+            yield client
+
     def get(self, key: str) -> Stored | None:
         """See Reader. The token is a digest of what lies there and the number of the newest publish."""
         name, stream = self.name(key), self._own(key.partition("/")[0], "versions")
-        with self._asking(f"read {key} from") as client:
+        with self._reading(key) as client:
             # In this order: a publish between the two makes the token too old, never the bytes.
             last = client.xrevrange(stream, count=1)
             raw = client.get(name)
@@ -115,7 +120,7 @@ class RedisStore:
         """See Reader. While nothing was published, one number is read; a canary is written without one."""
         number = token.partition("@")[2]
         if number and not key.endswith("/canary.json"):
-            with self._asking(f"read {key} from") as client:
+            with self._reading(key) as client:
                 last = client.xrevrange(self._own(key.partition("/")[0], "versions"), count=1)
                 if last and last[0][0].decode() == number:
                     return UNCHANGED

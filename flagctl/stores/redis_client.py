@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from flagctl.errors import FlagctlError, OutsideError, UsageError
 from flagctl.stores.masking import scrub
+from flagctl.stores.patience import cut_after
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -89,6 +90,18 @@ def _told(address: Address, doing: str, error: Exception) -> OutsideError:
     return OutsideError(f"can't {doing} {address.shown}: {said}", hint=hint)
 
 
+def _timeout(address: Address) -> int:
+    return int(address.options.get("timeout", _TIMEOUT))
+
+
+@contextmanager
+def in_time(client: Any, address: Address) -> Iterator[None]:
+    """Answers may not take for ever in here: redis-py waits for the rest of one as long as some of it comes."""
+    cut = client.disconnect_connection_pools if "+cluster" in address.scheme else client.connection_pool.disconnect
+    with cut_after(_timeout(address), cut):
+        yield
+
+
 def connect(address: Address) -> Any:
     """A client for an address; connections are made when they are needed."""
     import redis
@@ -96,7 +109,7 @@ def connect(address: Address) -> Any:
     from redis.retry import Retry
 
     form = address.scheme.partition("+")[2]
-    timeout = int(address.options.get("timeout", _TIMEOUT))
+    timeout = _timeout(address)
     hosts = [(name, port or _USUAL[form or "redis"]) for name, port in address.hosts]
     settings: dict[str, Any] = {
         "username": str(address.options.get("username", "")) or address.username or None,

@@ -15,7 +15,7 @@ from flagctl.errors import RefusedError
 from flagctl.stores import s3_conditions
 from flagctl.stores.base import UNCHANGED, LostRaceError, Release, Stored, history_prefix, newest_of
 from flagctl.stores.packing import pack, unpack
-from flagctl.stores.s3_client import client_for, code_of, outside
+from flagctl.stores.s3_client import body_of, client_for, code_of, outside
 from flagctl.stores.s3_lease import Lease
 
 if TYPE_CHECKING:
@@ -65,7 +65,7 @@ class S3Store:
         with outside(self.address, f"read {key} from"):
             try:
                 answer = self.client.get_object(**self.place(key), **condition)
-                raw = answer["Body"].read()
+                raw = body_of(answer, self.address)
             except self.client.exceptions.ClientError as error:
                 code = code_of(error)
                 if code in ("304", "NotModified"):

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from flagctl.errors import FlagctlError, OutsideError
 from flagctl.stores.masking import scrub
+from flagctl.stores.patience import read_all
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -46,7 +47,7 @@ def client_for(address: Address) -> Any:
     style = "auto" if wanted is None else "path" if wanted else "virtual"
     config = Config(
         connect_timeout=_CONNECT,
-        read_timeout=int(options.get("timeout", _TIMEOUT)),
+        read_timeout=_timeout(address),
         retries={"mode": "standard", "total_max_attempts": _ATTEMPTS},
         s3={"addressing_style": style},
         # Services other than Amazon's may not know the checksums that boto3 adds by itself.
@@ -60,6 +61,17 @@ def client_for(address: Address) -> Any:
         return session.client("s3", endpoint_url=endpoint, region_name=region, config=config)
     except (BotoCoreError, ValueError) as error:
         raise OutsideError(f"can't open {address.shown}: {scrub(str(error), address.secrets)}") from None
+
+
+def _timeout(address: Address) -> int:
+    return int(address.options.get("timeout", _TIMEOUT))
+
+
+def body_of(answer: Any, address: Address) -> bytes:
+    """The whole body of an answer, which may not take for ever."""
+    body = answer["Body"]
+    # botocore's own `read` waits until it has as much as was asked for, so the stream beneath it is read.
+    return read_all(getattr(body._raw_stream, "read1", body.read), _timeout(address))
 
 
 def code_of(error: Any) -> str:
@@ -77,6 +89,7 @@ def outside(address: Address, doing: str) -> Iterator[None]:
     """Errors of boto3 and of sockets as OutsideError, with nothing secret in them."""
     from botocore.exceptions import BotoCoreError, ClientError, HTTPClientError, NoCredentialsError
     from botocore.exceptions import ConnectionError as UnreachableError
+    from urllib3.exceptions import HTTPError
 
     try:
         yield
@@ -96,10 +109,7 @@ def outside(address: Address, doing: str) -> Iterator[None]:
             else f"{code_of(error)}: {scrub(said, address.secrets)}"
         )
         raise OutsideError(f"can't {doing} {address.shown}: {why}", hint=hint) from None
-    except (BotoCoreError, OSError) as error:
-        hint = (
-            "is it running, and is the address right?"
-            if isinstance(error, (HTTPClientError, UnreachableError, OSError))
-            else ""
-        )
+    except (BotoCoreError, HTTPError, OSError) as error:
+        unreachable = isinstance(error, (HTTPClientError, UnreachableError, HTTPError, OSError))
+        hint = "is it running, and is the address right?" if unreachable else ""
         raise OutsideError(f"can't {doing} {address.shown}: {scrub(str(error), address.secrets)}", hint=hint) from None
