@@ -69,7 +69,7 @@ def _target(store: Reader, environment: str, settings: Settings, common: dict[st
     from flagctl.publish.draft import FLAGD, audience_key
     from flagctl.publish.flagd import FlagdMaker
     from flagctl.publish.live import canary_key, history_key, live_key, newest_live, read_canary
-    from flagctl.publish.verify import Verified, compare_beside, examine
+    from flagctl.publish.verify import Verified, as_kept, compare_beside, examine
 
     def missing(reason: str, audience: str | None = None) -> Verified:
         return Verified(
@@ -84,24 +84,27 @@ def _target(store: Reader, environment: str, settings: Settings, common: dict[st
     canary = read_canary(store, environment)
     held = newest_live(store, environment, canary)
     live = examine(found.data, audience=None, held=held, modified=found.modified, **common)
-    yield live
+    yield as_kept(live, found)
     if live.ok:  # else there is nothing to compare with
         flagd = store.get(f"{environment}/{FLAGD}")
-        yield compare_beside(live, found.data, FLAGD, FlagdMaker(), flagd)
+        yield as_kept(compare_beside(live, found.data, FLAGD, FlagdMaker(), flagd), flagd)
         name = history_key(environment, live.version or 0, live.commit)
         kept = store.get(name)
-        if kept is not None and kept.data != found.data:  # one that is missing may still come, or is not kept there
-            yield compare_beside(live, found.data, name.partition("/")[2], lambda document: found.data, kept)
+        if kept is not None and (kept.strange or kept.data != found.data):
+            # one that is missing may still come, or is not kept there
+            entry = compare_beside(live, found.data, name.partition("/")[2], lambda document: found.data, kept)
+            yield as_kept(entry, kept)
     for audience in settings.audiences:
         part = store.get(f"{environment}/{audience_key(audience)}")
         if part is None:
             yield missing("it is not published", audience)
         else:
             held = live.version if live.ok else None
-            yield examine(part.data, audience=audience, held=held, modified=part.modified, **common)
+            yield as_kept(examine(part.data, audience=audience, held=held, modified=part.modified, **common), part)
     if canary is not None and canary[0]["version"] > (live.version or 0):
         common["source"] = f"{store.url} ({canary_key(environment)})"
-        yield examine(canary[1].data, audience=None, canary=True, modified=canary[1].modified, **common)
+        whole = examine(canary[1].data, audience=None, canary=True, modified=canary[1].modified, **common)
+        yield as_kept(whole, canary[1])
 
 
 def _wanted(source: str, environment: str | None, settings: Settings) -> dict[str, Any]:

@@ -19,12 +19,14 @@ class Stored(msgspec.Struct, frozen=True):
     data: as it was written; a place may keep it compressed.
     token: changes whenever the bytes are replaced by others. size: bytes that the place keeps.
     modified: when it was written by the place's own clock, seconds since the epoch; None where it keeps no time.
+    strange: the place keeps it compressed, under a header that `packing.pack` does not write.
     """
 
     data: bytes
     token: str
     size: int = 0
     modified: float | None = None
+    strange: bool = False
 
 
 UNCHANGED: Final = Stored(b"", "")

@@ -14,6 +14,8 @@ LARGEST = 1 << 30
 _LEVEL = 3
 _GZIP = 31
 _MAGIC = b"\x1f\x8b"
+_HEADER = _MAGIC + b"\x08\0\0\0\0\0\0\x03"
+"""No name, no time, nothing about the level, and «Unix», also where zlib would say otherwise."""
 
 
 _ahead: deque[tuple[bytes, Any, bytes]] = deque(maxlen=8)
@@ -26,9 +28,21 @@ def pack(data: bytes) -> bytes:
     for start, reached, given in _ahead:
         if data.startswith(start):
             packer = reached.copy()
-            return given + packer.compress(memoryview(data)[len(start) :]) + packer.flush()  # type: ignore[no-any-return]
+            return _headed(given + packer.compress(memoryview(data)[len(start) :]) + packer.flush())
     packer = zlib.compressobj(_LEVEL, zlib.DEFLATED, _GZIP)
-    return packer.compress(data) + packer.flush()
+    return _headed(packer.compress(data) + packer.flush())
+
+
+def _headed(packed: bytes) -> bytes:
+    return packed if packed.startswith(_HEADER) else _HEADER + packed[len(_HEADER) :]
+
+
+def is_strange(data: bytes) -> bool:
+    """Whether it is packed under a header that `pack` does not write: one that fell to a flipped bit, or a stranger's.
+
+    It is read all the same: who puts a file back by hand, or a service that compresses by itself, does no harm.
+    """
+    return data.startswith(_MAGIC) and not data.startswith(_HEADER)
 
 
 def pack_ahead(start: bytes) -> None:

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from flagctl.errors import OutsideError, UsageError
 from flagctl.stores.base import UNCHANGED, LostRaceError, Release, Stored
-from flagctl.stores.packing import pack, unpack
+from flagctl.stores.packing import is_strange, pack, unpack
 from flagctl.stores.redis_client import connect, in_time, outside
 
 if TYPE_CHECKING:
@@ -114,6 +114,7 @@ class RedisStore:
             token=f"{hashlib.sha1(raw, usedforsecurity=False).hexdigest()}@{number}",
             size=len(raw),
             modified=int(number.partition("-")[0]) / 1000 if number else None,
+            strange=is_strange(raw),
         )
 
     def read_if_changed(self, key: str, token: str) -> Stored | None:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from flagctl.errors import RefusedError
 from flagctl.stores import s3_conditions
 from flagctl.stores.base import UNCHANGED, LostRaceError, Release, Stored, history_prefix, newest_of
-from flagctl.stores.packing import pack, unpack
+from flagctl.stores.packing import is_strange, pack, unpack
 from flagctl.stores.s3_client import body_of, client_for, code_of, outside
 from flagctl.stores.s3_lease import Lease
 
@@ -78,6 +78,7 @@ class S3Store:
             token=answer["ETag"],
             size=len(raw),
             modified=answer["LastModified"].timestamp(),
+            strange=is_strange(raw),
         )
 
     def put(self, key: str, data: bytes) -> None:
