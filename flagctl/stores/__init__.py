@@ -4,6 +4,7 @@ base           what every store can do
 address        where a target is, as URL and options say
 masking        URLs and texts with nothing secret in them
 packing        compressed bytes
+patience       how long an answer may take as a whole
 folder         a folder
 folder_watch   being told that something in it was replaced
 http           a web server, to read only
