@@ -14,7 +14,7 @@ from servers import KINDS, Place
 
 SCRIPT = str(Path(__file__).parent / "publisher.py")
 # Full size with FLAGCTL_TEST_FULL=1: 20 processes with 10 publishes each, 1,000 publishes under a reader, and a kill
-# at each call also where a call is slow.
+# at each call also where a call is slow: S3 answers in tens of milliseconds here, and its leases take many calls.
 FULL = os.environ.get("FLAGCTL_TEST_FULL") == "1"
 
 
@@ -39,7 +39,8 @@ def test_a_publisher_killed_at_any_call_leaves_one_whole_version_and_the_next_on
     make_place: Callable[[str], Place], kind: str, already: list[int]
 ) -> None:
     place = make_place(kind)
-    step = 3 if kind == "s3-unconditional" and not FULL else 1  # it is the slowest by far
+    # An odd step, so that half a message and all of one take turns.
+    step = 1 if FULL else {"s3": 3, "s3-unconditional": 7}.get(kind, 1)
     corner = place.url.partition("prefix=")[2] or place.url.split("/")[3].partition("?")[0]
     runs = list(
         map(json.loads, output_of(start(Place(kind, place.url.replace(corner, "CORNER")), "kill", step, *already)))
@@ -48,7 +49,7 @@ def test_a_publisher_killed_at_any_call_leaves_one_whole_version_and_the_next_on
     seen = [run["found"] for run in runs]
     old = 1 if already else None
     first_new = seen.index(2)
-    assert 3 < first_new < len(seen)
+    assert 2 < first_new < len(seen)
     assert seen == [old] * first_new + [2] * (len(seen) - first_new)
     version = len(already) + 1
     keys = ["production/flagd.json", "production/snapshot.json"]
@@ -62,7 +63,7 @@ def test_a_publisher_killed_at_any_call_leaves_one_whole_version_and_the_next_on
 @pytest.mark.parametrize("kind", KINDS)
 def test_racing_publishers_share_one_count(make_place: Callable[[str], Place], kind: str) -> None:
     place = make_place(kind)
-    processes, each = (20, 10) if FULL else (4, 5)
+    processes, each = (20, 10) if FULL else (3, 3) if kind == "s3-unconditional" else (4, 5)
     racers = [start(place, "race", number, each) for number in range(1, processes + 1)]
     for racer in racers:
         assert racer.stdout is not None
@@ -96,7 +97,7 @@ def test_a_follower_sees_each_version_whole_and_none_after_a_newer(
     make_place: Callable[[str], Place], kind: str
 ) -> None:
     place = make_place(kind)
-    count = 1000 if FULL else {"s3": 40, "s3-unconditional": 12}.get(kind, 200)
+    count = 1000 if FULL else {"s3": 25, "s3-unconditional": 7, "file": 100}.get(kind, 200)
     with start(place, "follow") as follower:
         assert follower.stdout is not None
         assert follower.stdout.readline() == "ready\n"
