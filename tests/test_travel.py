@@ -530,6 +530,16 @@ def test_a_bare_repository_in_which_the_flags_are_not_found_says_where_to_look(
     assert "trunk, on which nothing is committed" in flagctl("-C", "bare.git", "list", cwd=tmp_path).stderr
 
 
+def test_a_flag_alone_is_asked_what_it_is_compared_with(shares: Repo, flagctl: Run) -> None:
+    done = flagctl("diff", KEY, "-e", "production")
+    assert done.returncode == 2
+    assert f"{KEY} is a flag" in done.stderr
+    assert f"flagctl diff {KEY} -e production --from 1" in done.stderr
+    assert "neither a revision nor a date" in flagctl("diff", "nonsense", "-e", "production").stderr
+    assert shares.git("tag", KEY) == ""
+    assert flagctl("diff", KEY).returncode == 0
+
+
 def test_a_version_needs_an_environment(shares: Repo, flagctl: Run) -> None:
     done = flagctl("show", KEY, "--version", "2")
     assert done.returncode == 2

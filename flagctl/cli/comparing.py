@@ -54,7 +54,15 @@ def compared(session: Session, sides: list[str], environment: str, key: str, at:
 
         require_environment(environment, known)
     names = [*sides, *["HEAD", WORK_TREE][len(sides) :]]
-    old, new = (_repository(session, name, repository) for name in names)
+    try:
+        old, new = (_repository(session, name, repository) for name in names)
+    except UsageError:
+        if len(sides) == 1 and any(sides[0] in held.flags for held in known.values()):
+            versions = f"flagctl diff {sides[0]} -e {environment or next(iter(known))} --from 1"
+            raise UsageError(
+                f"{sides[0]} is a flag: what is it compared with?", hint=f"{versions}; --flag {sides[0]} names it alone"
+            ) from None
+        raise
     said = ["the work tree" if name == WORK_TREE else name for name in names]
     return Comparison(said[0], said[1], _of_key(compare.repositories(old, new, environment), key))
 

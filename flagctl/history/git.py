@@ -67,7 +67,8 @@ class Git:
         status, out, err = self.look("rev-parse", "--is-shallow-repository", "--is-inside-work-tree",
                                      "--absolute-git-dir", "--show-prefix")  # fmt: skip
         if status and "not a git repository" in err:
-            raise UsageError(f"{root} is in no Git repository", hint="make one with `git init`, or use --no-commit")
+            hint = "make one with `git init`" + ("" if bare else ", or use --no-commit")
+            raise UsageError(f"{root} is in no Git repository", hint=hint)
         if status:
             raise OutsideError(f"Git does not read {root}: {_last(err)}", hint=_instead(err))
         shallow, inside, self.folder, self.prefix = [*out.split("\n"), ""][:4]
