@@ -73,6 +73,14 @@ class Seen:
             )
         assert self.now() == version
 
+    def goes_from(self, old: int, new: int) -> None:
+        """Ask without a pause until the new version answers; nothing else does meanwhile."""
+        answers = set()
+        while self.client.version == old:
+            answers.add(self.client.value("number", default=-1))
+        assert answers <= {old, new}
+        self.comes_to(new)
+
     def complains(self, words: str, seconds: float = 20) -> None:
         """Wait for an error event with these words."""
         with self._changed:
@@ -185,11 +193,7 @@ def test_a_slow_network_gives_the_old_answer_until_the_new_one_is_whole(
     seen = watch(url)
     proxy.chunk, proxy.pause = 16, 0.02
     send(store, 2)
-    answers = set()
-    while seen.client.version == 1:
-        answers.add(seen.client.value("number", default=-1))
-    assert answers <= {1, 2}
-    seen.comes_to(2)
+    seen.goes_from(1, 2)
 
 
 def test_an_asyncio_client_is_told_by_redis(make_place: Callable[[str], Place]) -> None:
@@ -374,9 +378,5 @@ def test_s3_that_fails_from_the_start_and_s3_that_is_slow(make_place: Callable[[
         seen.comes_to(1, 60)
         faults += ["slow"]
         send(store, 2)
-        answers = set()
-        while seen.client.version == 1:
-            answers.add(seen.client.value("number", default=-1))
-        assert answers <= {1, 2}
-        seen.comes_to(2)
+        seen.goes_from(1, 2)
         assert not faults
