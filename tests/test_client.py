@@ -441,8 +441,9 @@ def test_the_disk_is_not_believed_either(opened: Open, tmp_path: Path, key: Priv
     assert opened(public_keys={"release": public_line(key.public, "release")}).version == 5
 
 
+@pytest.mark.parametrize("start", [True, False], ids=["a thread", "whoever opens it, as asyncio's does"])
 def test_a_process_that_starts_takes_no_step_back_from_what_another_one_kept(
-    published: Publish, opened: Open, tmp_path: Path
+    published: Publish, opened: Open, tmp_path: Path, start: bool
 ) -> None:
     """Its source lost its data and was published to anew, while nobody was there to refuse it."""
     published(7)
@@ -450,7 +451,9 @@ def test_a_process_that_starts_takes_no_step_back_from_what_another_one_kept(
         pass
     published(2, {"gallery": flag(enabled=False)})
     events: list[Event] = []
-    with opened(start=True, require=True, on_event=events.append) as flags:
+    with opened(start=start, require=True, on_event=events.append) as flags:
+        if not start:
+            flags.tick(told=True)
         assert (flags.version, flags.origin, flags.enabled("gallery")) == (7, "disk", True)
         assert (kinds(events), flags.figures.refused) == (["ready", "error"], 1)
         (kept,) = (tmp_path / "cache").iterdir()
@@ -458,7 +461,9 @@ def test_a_process_that_starts_takes_no_step_back_from_what_another_one_kept(
             assert words in events[-1].message
         assert flags.error == events[-1].message
     published(8, {"gallery": flag(enabled=False)})
-    with opened(start=True) as flags:
+    with opened(start=start) as flags:
+        if not start:
+            flags.tick(told=True)
         assert (flags.version, flags.origin, flags.enabled("gallery")) == (8, "source", False)
 
 
