@@ -31,6 +31,13 @@ def test_stdout_is_the_snapshot_and_nothing_else(
     assert digest(done.stdout.encode()) in done.stderr
 
 
+def test_one_flag_is_not_counted_as_several(repo: Path, flagctl: Callable[..., Any]) -> None:
+    (repo / "flags/production/wishlist-edit.yaml").unlink()
+    assert (
+        flagctl("build", "production").stderr.splitlines()[-1].startswith("production of the work tree: 1 flag, 0 seg")
+    )
+
+
 @pytest.mark.parametrize("change", ["edit", "new", "staged", "removed", "ignored"])
 def test_a_work_tree_that_differs_names_no_commit(
     repo: Path, flagctl: Callable[..., Any], git: Callable[..., str], change: str

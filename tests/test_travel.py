@@ -305,7 +305,7 @@ def test_each_line_has_who_wrote_it(shares: Repo, flagctl: Run) -> None:
 def test_an_archive_holds_everything(shares: Repo, flagctl: Run) -> None:
     shares.write(SEGMENT, "when: [{attribute: country, in: [DE]}]\n", "A segment")
     shares.edit("# Why", "# Because", "Words")
-    lines = [json.loads(line) for line in flagctl("history", "export", "--format", "jsonl").stdout.splitlines()]
+    lines = [json.loads(line) for line in flagctl("history", "export").stdout.splitlines()]
     assert {line["format"] for line in lines} == {"flagctl/log-entry/1"}
     assert [line["event"] for line in lines[:2]] == ["respelt", "created"]
     assert {line["signature"] for line in lines} == {"missing"}
