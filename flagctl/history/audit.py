@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from flagctl.files.walk import ATTRIBUTES
 from flagctl.history.beneath import Line
 from flagctl.history.pasts import Models, Row, files_of, paths
 from flagctl.history.touches import Commit, Landed, Step, Touch, all_commits, merged, require_whole
-from flagctl.history.trails import Shared
+from flagctl.history.trails import Trails, folder_of
 from flagctl.history.travel import Blobs
 
 if TYPE_CHECKING:
@@ -162,12 +163,10 @@ def of_flag(git: Git, commit: str, key: str, environment: str = "") -> Iterator[
     everything = paths(git, commit, environment)
     with Blobs(git) as blobs:
         models = Models(blobs)
-        shared = Shared(git, commit, models)
-        lines = [
-            Line(git, commit, path, everything, models, shared)
-            for path in files_of(git, commit, key, environment, everything)
-        ]
-        shared.save()
+        files = files_of(git, commit, key, environment, everything)
+        trails = Trails(git, commit, models, [ATTRIBUTES, *files, *map(folder_of, files)])
+        lines = [Line(path, everything, models, trails) for path in files]
+        trails.save()
         order = _order(git, commit, [commit for line in lines for commit in line.commits()])
         told = [found for line in lines for found in line.told(order)]
         told.sort(key=lambda found: order[found.commit.commit])

@@ -3,20 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING
 
 import msgspec
 
 from flagctl.files.walk import ATTRIBUTES, classify
 from flagctl.history.pasts import Models, Row
 from flagctl.history.touches import Commit
-from flagctl.history.trails import Shared, lineage
+from flagctl.history.trails import Trails
 from flagctl.model.condition import Condition, InSegment, Test, leaves
 from flagctl.model.flag import Flag, Segment
 from flagctl.plan.change import Change
-
-if TYPE_CHECKING:
-    from flagctl.history.git import Git
 
 _Past = list[tuple[Commit, Row]]
 
@@ -36,16 +32,14 @@ class Told(msgspec.Struct, frozen=True):
 class Line:
     """The past of the flag at `path`."""
 
-    def __init__(
-        self, git: Git, commit: str, path: str, everything: Sequence[str], models: Models, shared: Shared
-    ) -> None:
+    def __init__(self, path: str, everything: Sequence[str], models: Models, trails: Trails) -> None:
         self._models = models
         self._environment = classify(path).environment
-        self._own = lineage(git, commit, path, models)
-        self._segments = self._find_segments(shared, everything)
+        self._own = trails.lineage(path)
+        self._segments = self._find_segments(trails, everything)
         uses: list[Flag | Segment] = [*self._flags_in(self._own)]
         uses += [segment for past in self._segments.values() for segment in self._segments_in(past)]
-        self._attributes = shared.lineage(ATTRIBUTES) if any(_attributes(one) for one in uses) else []
+        self._attributes = trails.lineage(ATTRIBUTES) if any(_attributes(one) for one in uses) else []
 
     def commits(self) -> Iterator[Commit]:
         """Every commit of the flag and of what it used."""
@@ -97,15 +91,14 @@ class Line:
                     waiting += [segments[name]] if name in segments else []
         return used
 
-    def _find_segments(self, shared: Shared, everything: Sequence[str]) -> dict[str, _Past]:
-        entries = [entry for entry in map(classify, everything) if entry.environment == self._environment]
-        places = {entry.name: entry.path for entry in entries if entry.kind == "segment"}
+    def _find_segments(self, trails: Trails, everything: Sequence[str]) -> dict[str, _Past]:
+        folder = f"flags/{self._environment}/segments/"
+        places = {classify(path).name: path for path in everything if path.startswith(folder)}
         found: dict[str, _Past] = {}
         waiting = {name for flag in self._flags_in(self._own) for name in _segments(flag)}
         while waiting:
             name = waiting.pop()
-            path = places.get(name, f"flags/{self._environment}/segments/{name}.yaml")
-            found[name] = shared.lineage(path)
+            found[name] = trails.lineage(places.get(name, f"{folder}{name}.yaml"))
             waiting |= {other for segment in self._segments_in(found[name]) for other in _segments(segment)}
             waiting -= found.keys()
         return found

@@ -5,11 +5,12 @@ Whoever reads the newest first has the first of them at once: the files of the o
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from itertools import islice
 
 import msgspec
 
+from flagctl.files.walk import classify
 from flagctl.history.pasts import Models, Past, Row, paired, take
 from flagctl.history.touches import Touch
 
@@ -68,6 +69,19 @@ class Chains:
             for link in some:
                 yield link.place, self._understood(link)
 
+    def touches(self, kinds: Collection[str]) -> dict[str, list[tuple[int, Touch]]]:
+        """What touched each file of these kinds, moves followed, with the place of its commit, the newest first.
+
+        Files that were links at times are left out, and such as went elsewhere: others stood in their places.
+        """
+        found = {}
+        for path, (link, left) in self._last.items():
+            if classify(path).kind in kinds:
+                chain = _chain(link, left)
+                if chain:
+                    found[path] = chain
+        return found
+
     def pasts(self) -> dict[str, Past]:
         """Where every file stands after all of it."""
         found = dict(self._pasts)
@@ -85,6 +99,17 @@ class Chains:
             each.row, each.away = row, Past(past.version + 1, "", each.touch.old_path)
         assert row is not None
         return row
+
+
+def _chain(link: Link | Past, left: bool) -> list[tuple[int, Touch]]:
+    found = []
+    while isinstance(link, Link):
+        if left or link.touch.link:
+            return []
+        found.append((link.place, link.touch))
+        before, left = link.before, link.left
+        link = before
+    return found
 
 
 def _unread(link: Link) -> list[Link]:

@@ -18,7 +18,7 @@ _HEAD, _CHUNK = 8, 12
 
 def has_filters(git: Git) -> bool:
     """Whether some commit-graph file holds filters (chunk BIDX of gitformat-commit-graph(5))."""
-    info = git.root / git.read("rev-parse", "--git-path", "objects/info").strip()
+    info = git.common / "objects" / "info"
     return any(_filtered(file) for file in (info / "commit-graph", *info.glob("commit-graphs/*.graph")))
 
 
@@ -37,8 +37,12 @@ def set_up(git: Git) -> bool:
     status, _, _ = git.look("config", "--get", "fetch.writeCommitGraph")
     if status:
         git.run("config", "fetch.writeCommitGraph", "true")
-    if git.head() is None or has_filters(git):
+    head = git.head()
+    if head is None or has_filters(git):
         return False
+    from flagctl.history.trails import look_ahead
+
+    look_ahead(git, head.commit)  # before there are filters: without them one walk of Git is enough
     code, _, err = git.run(*COMMAND, "--no-progress")
     if code:
         raise OutsideError(f"Git could not write its commit-graph: {err.strip()}", hint=f"git {' '.join(COMMAND)}")

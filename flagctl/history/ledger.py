@@ -19,6 +19,7 @@ from flagctl.history.chains import Chains
 from flagctl.history.links import followed
 from flagctl.history.pasts import Models, Past, Row
 from flagctl.history.touches import first_parents, require_whole
+from flagctl.history.trails import SHARED, share
 from flagctl.history.travel import Blobs
 
 if TYPE_CHECKING:
@@ -106,6 +107,13 @@ class Ledger:
                 pages.append(_page(steps[len(steps) - 1 - number], rows))
             self._book = _Book(self.commit, pages[::-1], chains.pasts())
         self._keep()
+        self._share(chains, steps[::-1])
+
+    def _share(self, chains: Chains, steps: Sequence[Step]) -> None:
+        """Keep for the log of one flag what touched segments and attributes; `steps`: all there are, oldest first."""
+        touched = chains.touches(SHARED).items()
+        trails = {path: [(steps[place].commit, touch) for place, touch in found] for path, found in touched}
+        share(self._git, self.commit, trails)
 
     def _keep(self) -> None:
         keep(self._path, _encode(self._book), _ROOMS)
@@ -137,6 +145,8 @@ class Ledger:
                 book.pages.append(_page(steps[number], [row for _, row in together]))
                 report(number, len(steps))
             book.pasts = chains.pasts()
+        if not book.tip:
+            self._share(chains, steps)
         book.tip = self.commit
 
 

@@ -1,46 +1,64 @@
 """The commits that touched one file, through its moves, and the versions they made of it.
 
-Those of files that many flags use are kept in `.git/flagctl`; it is safe to delete.
+What was found of the files last asked for is kept in `.git/flagctl`; it is safe to delete.
 """
 
 from __future__ import annotations
 
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 import msgspec
 
 from flagctl.errors import UsageError
 from flagctl.files.cache import keep, kept, place
-from flagctl.files.walk import classify
+from flagctl.files.walk import ATTRIBUTES, classify
+from flagctl.history.graph import has_filters
 from flagctl.history.links import followed, of_file
 from flagctl.history.pasts import Models, Past, Row, files_of, paired, paths, take
 from flagctl.history.touches import Commit, Step, Touch, first_parents, of_commit, require_whole
 from flagctl.history.travel import Blobs
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
     from flagctl.history.git import Git
 
 Trail = list[tuple[Commit, Touch]]
 """Newest first."""
 _ROOMS = ("history",)
-_Known = dict[str, tuple[str, Trail]]
+_MOST = 500
+"""Files of which something is kept."""
+SHARED = ("segment", "attributes")
+"""Kinds of files that many flags use."""
+_Known = dict[str, msgspec.Raw]
+_encode = msgspec.msgpack.Encoder().encode
+_decode = msgspec.msgpack.Decoder(tuple[str, Trail]).decode
 
 
-def trail(git: Git, revision: str, path: str, models: Models) -> Trail:
-    """What touched the file at `path`, from `revision` on its first parents."""
+def trail(git: Git, revision: str, path: str, models: Models, known: Trail | None = None) -> Trail:
+    """What touched the file at `path`, from `revision` on its first parents.
+
+    known: the same with moves not followed, where somebody found it before.
+    """
     found: Trail = []
-    at = revision
-    while at:
-        following, at = at, ""
-        for step in first_parents(git, following, [path]):
-            touch = next(touch for touch in step.touches if touch.path == path)
-            if not touch.old and step.commit.parents:
-                touch = _origin(git, step.commit, touch, models)
-            found.append((step.commit, touch))
-            if touch.old_path != path:
-                path, at = touch.old_path, step.commit.parents[0]
+    at, following = path, revision
+    while following:
+        touches, known = _touches(git, following, at) if known is None else known, None
+        following = ""
+        for commit, touch in touches:
+            if not touch.old and commit.parents:
+                touch = _origin(git, commit, touch, models)
+            found.append((commit, touch))
+            if touch.old_path != at:
+                at, following = touch.old_path, commit.parents[0]
                 break
     return of_file(git, revision, found) if any(touch.link for _, touch in found) else found
+
+
+def _touches(git: Git, revision: str, path: str) -> Iterator[tuple[Commit, Touch]]:
+    for step in first_parents(git, revision, [path]):
+        yield from ((step.commit, touch) for touch in step.touches if touch.path == path)
 
 
 def _origin(git: Git, commit: Commit, touch: Touch, models: Models) -> Touch:
@@ -106,36 +124,56 @@ def version(git: Git, revision: str, environment: str, key: str, number: int) ->
     )
 
 
-class Shared:
-    """The lineages, at one commit, of segments and attributes: for each of them Git looks through the whole history."""
+class Trails:
+    """The lineages of some files at one commit; what was looked for before is not looked for again.
 
-    def __init__(self, git: Git, commit: str, models: Models) -> None:
-        self._git, self._commit, self._models = git, commit, models
-        self._path = place(git.root, ".shared")
-        self._known = _load(self._path)
+    scope: files and folders. Where the commit-graph has no filters, Git looks into every commit, for one path as long
+    as for many: they are then found in one walk.
+    """
+
+    def __init__(self, git: Git, commit: str, models: Models, scope: Sequence[str]) -> None:
+        self._git, self._commit, self._models, self._scope = git, commit, models, scope
+        self._known = _load(git)
         self._behind: dict[str, bool] = {commit: True}
         self._new = False
 
     def lineage(self, path: str) -> list[tuple[Commit, Row]]:
-        """See above."""
-        tip, found = self._known.get(path, ("", []))
+        """Everything that happened to a file of the scope, newest first."""
+        return told(self.trail(path), self._models)
+
+    def trail(self, path: str) -> Trail:
+        """What touched it."""
+        tip, found = _decode(self._known.pop(path)) if path in self._known else ("", [])
         if tip != self._commit:
             # Whatever moved is followed anew, and so is a link: what it leads to may have changed.
-            known = tip and not any(touch.link for _, touch in found)
-            since = self._since(tip, path) if known and self._is_behind(tip) else None
-            found = trail(self._git, self._commit, path, self._models) if since is None else since + found
-            self._known[path] = self._commit, found
+            old = tip and not any(touch.link for _, touch in found)
+            since = self._since(tip, path) if old and self._is_behind(tip) else None
+            found = self._whole(path) if since is None else since + found
             self._new = True
-        return told(found, self._models)
+        self._known[path] = msgspec.Raw(_encode((self._commit, found)))  # the last used is the last to be dropped
+        return found
 
     def save(self) -> None:
         """Keep what is new."""
         if self._new:
-            keep(self._path, msgspec.msgpack.encode(self._known), _ROOMS)
+            _keep(self._git, self._known)
+
+    def _whole(self, path: str) -> Trail:
+        known = None if self._walk is None else self._walk.get(path, [])
+        return trail(self._git, self._commit, path, self._models, known)
+
+    @cached_property
+    def _walk(self) -> dict[str, Trail] | None:
+        if has_filters(self._git):
+            return None
+        found: dict[str, Trail] = {}
+        for step in first_parents(self._git, self._commit, self._scope):
+            for touch in step.touches:
+                found.setdefault(touch.path, []).append((step.commit, touch))
+        return found
 
     def _since(self, tip: str, path: str) -> Trail | None:
-        steps = first_parents(self._git, f"{self._commit} ^{tip}", [path])
-        found = [(step.commit, touch) for step in steps for touch in step.touches if touch.path == path]
+        found = list(_touches(self._git, f"{self._commit} ^{tip}", path))
         return found if all(touch.old and not touch.link for _, touch in found) else None
 
     def _is_behind(self, tip: str) -> bool:
@@ -144,8 +182,32 @@ class Shared:
         return self._behind[tip]
 
 
-def _load(path: object) -> _Known:
-    body = kept(path, _ROOMS)  # type: ignore[arg-type]
+def share(git: Git, commit: str, touched: Mapping[str, Trail]) -> None:
+    """Keep what was found on the way through the whole history of a commit."""
+    _keep(git, _load(git) | {path: msgspec.Raw(_encode((commit, found))) for path, found in touched.items()})
+
+
+def look_ahead(git: Git, commit: str) -> None:
+    """Find what touched segments and attributes, for which the log of every flag asks."""
+    there = [path for path in paths(git, commit) if classify(path).kind in SHARED]
+    with Blobs(git) as blobs:
+        trails = Trails(git, commit, Models(blobs), sorted({folder_of(path) for path in there}))
+        for path in there:
+            trails.trail(path)
+    trails.save()
+
+
+def folder_of(path: str) -> str:
+    """The folder of a segment's environment in which all its segments stand, or attributes' only file."""
+    return path if path == ATTRIBUTES else f"flags/{classify(path).environment}/segments"
+
+
+def _keep(git: Git, known: _Known) -> None:
+    keep(place(git.root, ".trails"), _encode(dict(list(known.items())[-_MOST:])), _ROOMS)
+
+
+def _load(git: Git) -> _Known:
+    body = kept(place(git.root, ".trails"), _ROOMS)
     try:
         return {} if body is None else msgspec.msgpack.decode(body, type=_Known)
     except msgspec.MsgspecError:
