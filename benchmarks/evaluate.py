@@ -108,10 +108,12 @@ def race(contestants: list[Contestant], rounds: int) -> dict[str, float]:
     for _ in range(rounds):
         empty.append(timed(nothing, passers_by(dice, 2000)))
         for one in dice.sample(contestants, len(contestants)):
-            asked = [one.person(who) for who in passers_by(dice, one.count)]
-            one.drive([one.person(who) for who in passers_by(dice, one.count // 4)])  # what ran before left its caches
             gc.collect()
             gc.disable()
+            one.drive([one.person(who) for who in passers_by(dice, one.count // 4)])  # what ran before left its caches
+            asked = [
+                one.person(who) for who in passers_by(dice, one.count)
+            ]  # last: a context is young when it is asked with
             times[one.name].append(timed(one.drive, asked))
             gc.enable()
     own = median_of(empty)

@@ -54,7 +54,6 @@ class Page(list[Any]):
         """Everything on it, which is empty then."""
         entries = self[:]
         del self[: len(entries)]
-        self.room = 0
         if self.answer is not None:
             return [(self.key, self.answer, len(entries))], (self.key, _named(entries))
         places = list(map(id, entries[::2]))
@@ -146,6 +145,8 @@ class Book:
             sights = self._sights[:]
             del self._sights[: len(sights)]
             pages = [page.take() for page in self._pages.values() if page]
+            for page in self._pages.values():
+                page.room = 0
             self._free = self._limit
         answers = {id(answer): answer for _, answer, _ in loose}
         times = Counter((key, id(answer)) for key, answer, _ in loose)

@@ -50,7 +50,7 @@ class Sink(Protocol):
 
 
 class Written(msgspec.Struct):
-    """dropped: evaluations that found the queue full; failures: batches that a sink did not take at once; lost:
+    """dropped: evaluations that found the book full; failures: batches that a sink did not take at once; lost:
     exposures that were let go of because a sink had failed for too long."""
 
     dropped: int = 0
