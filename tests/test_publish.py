@@ -94,8 +94,8 @@ def test_environments_count_by_themselves(store: FolderStore) -> None:
     assert send(store, snapshot(B, "staging", x=2)).version == 1
 
 
-@pytest.mark.parametrize("older", [True, False, None])
-def test_publishing_what_is_live_already_changes_nothing(store: FolderStore, older: bool | None) -> None:
+@pytest.mark.parametrize("older", [True, False])
+def test_publishing_what_is_live_already_changes_nothing(store: FolderStore, older: bool) -> None:
     send(store, snapshot(A, x=1))
     before = everything(store)
     receipt = send(store, snapshot(B, x=1), older)
@@ -126,7 +126,7 @@ def test_a_segment_alone_makes_a_version(store: FolderStore) -> None:
     send(store, snapshot(A, x=1))
     receipt = send(store, snapshot(B, x=1) | {"segments": {"staff": {"when": []}}})
     assert (receipt.version, receipt.changes) == (2, Changes())
-    assert "none changed, only segments or settings did" in words(receipt)
+    assert "none changed; only segments, settings or the commit did" in words(receipt)
 
 
 @pytest.mark.parametrize(
@@ -171,6 +171,29 @@ def test_a_commit_whose_history_lacks_the_live_one_is_refused_unless_asked_for(s
     assert "--allow-older" in caught.value.hint
     assert live(store)["version"] == 1
     assert send(store, snapshot(B, x=2), None, allow_older=True).version == 2
+
+
+@pytest.mark.parametrize(
+    ("known", "told"), [(False, "which is not in the history of bbbbbbbbbbbb"), (None, "which this clone doesn't have")]
+)
+def test_what_says_the_same_as_of_a_commit_that_is_gone_is_told_and_replaced_when_asked_for(
+    store: FolderStore, known: bool | None, told: str
+) -> None:
+    send(store, snapshot(A, x=1))
+    before = everything(store)
+
+    def again(**options: Any) -> Receipt:
+        draft = Draft(snapshot(B, x=1))
+        return publish(draft, store, is_ancestor=lambda first, second: known, elapsed=lambda: 0.0, **options)
+
+    for options in ({}, {"dry_run": True}):
+        with pytest.raises(RefusedError, match=f"of commit aaaaaaaaaaaa, {told}.*both say the same") as caught:
+            again(**options)
+        assert "--allow-older" in caught.value.hint
+    assert everything(store) == before
+    receipt = again(allow_older=True)
+    assert (receipt.outcome, receipt.version, receipt.commit, receipt.changes) == ("published", 2, B, Changes())
+    assert again().outcome == "unchanged"
 
 
 def test_the_same_commit_compiled_otherwise_is_no_older_one(store: FolderStore) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -17,8 +18,8 @@ LINE = ONE_LINE + base64.b64encode(b"7" * 32).decode()
 MINE = PrivateKey.read(LINE, origin="it")
 
 
-def rows(flagctl: Run, *more: str, code: int = 0) -> list[dict[str, Any]]:
-    done = flagctl("status", "--json", *more)
+def rows(flagctl: Run, *more: str, code: int = 0, **where: Any) -> list[dict[str, Any]]:
+    done = flagctl("status", "--json", *more, **where)
     assert done.returncode == code, done.stderr
     document = json.loads(done.stdout)
     assert document["format"] == "flagctl/status/1"
@@ -69,6 +70,42 @@ def test_a_branch_that_was_rewritten(repo: Path, flagctl: Run, git: Run) -> None
     (row,) = rows(flagctl, "--exit-code", code=3)
     assert row["drift"] == "other"
     assert "is not in the history of this branch" in flagctl("status").stdout
+
+
+def test_a_rewritten_branch_that_says_the_same(repo: Path, flagctl: Run, git: Run, tmp_path: Path) -> None:
+    assert flagctl("publish", "production").returncode == 0
+    gone = git(repo, "rev-parse", "HEAD").strip()
+    git(repo, "commit", "-q", "--amend", "-m", "Squashed")
+    clone = tmp_path / "clone"
+    git(tmp_path, "clone", "-q", f"file://{repo}", clone)
+    shutil.copytree(repo / "published", clone / "published")
+    for place, told in ((repo, "is not in the history of"), (clone, "this clone doesn't have")):
+        done = flagctl("publish", "production", cwd=place)
+        assert (done.returncode, done.stdout) == (5, "")
+        assert f"is of commit {gone[:12]}" in done.stderr
+        assert told in done.stderr
+        assert "both say the same" in done.stderr
+        assert "--allow-older" in done.stderr
+        (row,) = rows(flagctl, "--exit-code", code=3, cwd=place)
+        assert (row["drift"], row["version"], row["commit"]) == ("other", 1, gone)
+        assert f"commit {gone[:10]} is not in the history of this branch" in flagctl("status", cwd=place).stdout
+    done = flagctl("verify", "-e", "production", cwd=clone)
+    assert (done.returncode, "publish --allow-older" in done.stderr) == (4, True)
+
+    done = flagctl("publish", "production", "--allow-older", cwd=clone)
+    assert (done.returncode, "published version 2, after version 1" in done.stdout) == (0, True), done.stderr
+    assert "none changed" in done.stdout
+    assert flagctl("verify", "-e", "production", cwd=clone).returncode == 0
+    assert [row["drift"] for row in rows(flagctl, "--exit-code", cwd=clone)] == ["current"]
+    # A shallow clone can't tell, and who is only behind is not told of anything.
+    git(repo, "reset", "-q", "--hard", gone)
+    for message in ("One", "Two"):
+        git(repo, "commit", "-q", "--allow-empty", "-m", message)
+    assert flagctl("publish", "production").returncode == 0
+    assert [row["drift"] for row in rows(flagctl)] == ["current"]
+    git(tmp_path, "clone", "-q", "--depth=1", f"file://{repo}", "shallow")
+    shutil.copytree(repo / "published", tmp_path / "shallow/published")
+    assert [row["drift"] for row in rows(flagctl, cwd=tmp_path / "shallow")] == ["current"]
 
 
 def test_dated_changes_that_are_still_to_come(repo: Path, flagctl: Run, git: Run) -> None:

@@ -65,6 +65,11 @@ class Commits:
         out = self.git.read("log", "-z", "--format=%h%x1f%s", f"{commit}..HEAD", "--", *self.git.spec(*paths))
         return [(short, subject) for short, _, subject in (line.partition("\x1f") for line in out.split("\0") if line)]
 
+    def lost(self, commit: str) -> bool:
+        """Whether a commit is neither in our history nor after it; a shallow clone does not know."""
+        ends = (commit, "HEAD")
+        return not self.git.shallow and not any(map(self.git.is_ancestor, ends, reversed(ends)))
+
     def _numbers(self, commit: str) -> dict[tuple[str, str], int]:
         from flagctl.cli.versions import of_commit
 
@@ -81,7 +86,8 @@ class Commits:
             except UsageError:
                 raise OutsideError(
                     f"this clone has no commit {commit[:12]}, so what is published can't be compared with it",
-                    hint="git fetch --unshallow, or git fetch --all; is it another repository's?",
+                    hint="git fetch --unshallow, or git fetch --all; is it another repository's? If the branch was rewritten "
+                    "and that commit is gone for good: flagctl publish --allow-older",
                 ) from None
             with tree:
                 self._read[commit] = self.project.read(tree)

@@ -32,7 +32,7 @@ def statuses(project: Project, environment: str | None, *, now: float) -> Iterat
             yield Status(environment=name, target=named(place.url, place.options), error=error.message, hint=error.hint)
             continue
         wanted, _ = commits.snapshot(head, name)
-        yield status(store, wanted, keys=keys, behind=commits.since, now=now)
+        yield status(store, wanted, keys=keys, behind=commits.since, lost=commits.lost, now=now)
 
 
 def reached(project: Project, environment: str | None) -> list[tuple[str, str, str, str]]:

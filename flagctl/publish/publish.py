@@ -62,10 +62,11 @@ def publish(
         report(1, _STEPS)
         if made_from is not None and (live is None or live.stored.token != made_from):
             raise LostRaceError(f"{environment} at {store.url} was published to meanwhile", hint="run it again")
-        if live is not None and live.version > above and not again and _says_the_same(live, draft):
+        same = live is not None and _says_the_same(live, draft)
+        if live is not None and same and live.version > above and not again and _related(commit, live, is_ancestor):
             return _complete(live, draft, store, elapsed, dry_run)
         if live is not None and not allow_older:
-            refuse_older(commit, live.commit, environment, is_ancestor, store.url)
+            refuse_older(commit, live.commit, environment, is_ancestor, store.url, same=same)
         before = live.version if live else 0
         elsewhere = floor() if floor is not None and live is None else None
         lowest = max(above, elsewhere.version if elsewhere else 0) + 1
@@ -103,6 +104,12 @@ def _says_the_same(live: Live, draft: Draft) -> bool:
     if content(live.parts) != draft.parts:
         return False
     return draft.sign is None or draft.final(**live.about())[1] == live.stored.data
+
+
+def _related(ours: str, live: Live, is_ancestor: Callable[[str, str], bool | None]) -> bool:
+    """Whether one of our commit and the live one has the other in its history: else nobody could verify it."""
+    theirs = live.commit
+    return theirs is not None and (ours == theirs or bool(is_ancestor(theirs, ours) or is_ancestor(ours, theirs)))
 
 
 def _complete(live: Live, draft: Draft, store: Store, elapsed: Callable[[], float], dry_run: bool) -> Receipt:
@@ -222,8 +229,10 @@ def refuse_older(
     environment: str,
     is_ancestor: Callable[[str, str], bool | None],
     target: str,
+    *,
+    same: bool = False,
 ) -> None:
-    """Raise RefusedError unless our commit has the live one in its history."""
+    """Raise RefusedError unless our commit has the live one in its history. same: both say the same."""
     if ours == theirs:
         return
     where, mine = f"{environment} at {target}", ours[:_COMMIT_LENGTH]
@@ -233,6 +242,7 @@ def refuse_older(
         )
     older, newer = is_ancestor(ours, theirs), is_ancestor(theirs, ours)
     where += f" is of commit {theirs[:_COMMIT_LENGTH]}"
+    alike = "; both say the same, but what is live can't be verified from this history" if same else ""
     if older:
         raise RefusedError(
             f"{where}, which is newer than {mine}",
@@ -240,13 +250,15 @@ def refuse_older(
         )
     if older is None or newer is None:
         raise RefusedError(
-            f"{where}, which this clone doesn't have, so it can't be compared with {mine}",
+            f"{where}, which this clone doesn't have, so it can't be compared with {mine}{alike}",
             hint="fetch the whole history (git fetch --unshallow; in GitHub Actions fetch-depth: 0); if the branch was "
             "rewritten (git push --force) and that commit is gone for good, publish without comparing: --allow-older",
         )
     if not newer:
         raise RefusedError(
             f"{where}, which is not in the history of {mine}: the branch was rewritten (git push --force), "
-            "or this is another branch",
-            hint="merge what is live into what you publish, or replace it on purpose with --allow-older",
+            f"or this is another branch{alike}",
+            hint=f"--allow-older publishes the same as of {mine}"
+            if same
+            else "merge what is live into what you publish, or replace it on purpose with --allow-older",
         )

@@ -100,7 +100,7 @@ def words(receipt: Receipt) -> str:
         before = f"as a canary for {receipt.share / 1000:g} % beside version {receipt.previous_version}"
     lines = [
         ("commit", commit),
-        ("flags", "; ".join(_flag_words(receipt.changes)) or "none changed, only segments or settings did"),
+        ("flags", "; ".join(_flag_words(receipt.changes)) or "none changed; only segments, settings or the commit did"),
         ("digest", receipt.digest),
         ("size", _size(receipt)),
     ]

@@ -21,6 +21,8 @@ Drift = Literal["current", "behind", "other", "unknown", "none"]
 Behind = Callable[[str, str], list[tuple[str, str]] | None]
 """(environment, live commit) to the commits since then that touched it, newest first, as (hash, subject); None when
 the live commit is not in the branch's history."""
+Lost = Callable[[str], bool]
+"""Whether a commit is known to be neither in the branch's history nor after it."""
 
 
 class Pending(msgspec.Struct, frozen=True):
@@ -35,8 +37,8 @@ class Status(msgspec.Struct, frozen=True, kw_only=True):
     """One environment at one target.
 
     error: why nothing can be said, "" where something can. drift: `current` when the branch would publish the same,
-    `behind` with the commits that are missing, `other` when the live commit is not in the branch's history, `none`
-    when nothing is live. retires: when the key that signed is retired. canary: (version, share) beside it.
+    `behind` with the commits that are missing, `other` when the live commit is not in the branch's history, whatever
+    it says, `none` when nothing is live. retires: when the key that signed is retired. canary: (version, share) beside it.
     """
 
     environment: str
@@ -62,7 +64,9 @@ class Status(msgspec.Struct, frozen=True, kw_only=True):
         return bool(self.error or self.reason)
 
 
-def status(store: Store, wanted: dict[str, Any], *, keys: Sequence[PublicKey], behind: Behind, now: float) -> Status:
+def status(
+    store: Store, wanted: dict[str, Any], *, keys: Sequence[PublicKey], behind: Behind, lost: Lost, now: float
+) -> Status:
     """How one target stands. wanted: the snapshot that the branch would publish."""
     environment: str = wanted["environment"]
     try:
@@ -73,7 +77,7 @@ def status(store: Store, wanted: dict[str, Any], *, keys: Sequence[PublicKey], b
     if live is None:
         return Status(environment=environment, target=store.url, drift="none")
     try:
-        return _status(store, live, canary, wanted, keys, behind, now)
+        return _status(store, live, canary, wanted, keys, behind, lost, now)
     except (AttributeError, KeyError, TypeError, ValueError):
         senseless = f"what is live in {environment} at {store.url} makes no sense"
         hint = f"flagctl verify -e {environment}"
@@ -87,13 +91,14 @@ def _status(
     wanted: dict[str, Any],
     keys: Sequence[PublicKey],
     behind: Behind,
+    lost: Lost,
     now: float,
 ) -> Status:
     """Of a snapshot that may hold anything where no key is listed."""
     environment = wanted["environment"]
     document = msgspec.json.decode(live.stored.data)
     verdict = verify(live.stored.data, keys, environment=environment, now=now)
-    drift, missing = _drift(document, wanted, behind)
+    drift, missing = _drift(document, wanted, behind, lost)
     above = canary is not None and canary[0]["version"] > live.version
     return Status(
         environment=environment,
@@ -114,13 +119,13 @@ def _status(
 
 
 def _drift(
-    document: dict[str, Any], wanted: dict[str, Any], behind: Behind
+    document: dict[str, Any], wanted: dict[str, Any], behind: Behind, lost: Lost
 ) -> tuple[Drift, tuple[tuple[str, str], ...]]:
     for key, until in document.get("kills", {}).items():
         if key in wanted["flags"]:
             wanted = killed(wanted, key, until)
     if Draft(without_versions(wanted)).parts == Draft(without_versions(document)).parts:
-        return "current", ()
+        return ("other" if document.get("commit") and lost(document["commit"]) else "current"), ()
     commits = behind(wanted["environment"], document["commit"]) if document.get("commit") else None
     return ("other", ()) if commits is None else ("behind", tuple(commits))
 

@@ -54,7 +54,8 @@ def remarks(found: Status, now: float) -> Iterator[str]:
     if found.drift == "behind" and not found.missing:
         yield f"{where}: the commit is the newest, but this flagctl compiles it differently; publish again"
     if found.drift == "other":
-        yield f"{where}: commit {(found.commit or 'none')[:10]} is not in the history of this branch"
+        gone = f"commit {(found.commit or 'none')[:10]} is not in the history of this branch"
+        yield f"{where}: {gone}; git fetch, or if the branch was rewritten: publish --allow-older"
     for key, until in found.kills.items():
         yield f"{where}: {key} is TURNED OFF until {times.text(until)}"
     if found.pending:
