@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import os
+import shutil
 import stat
 import subprocess
 import sys
@@ -287,6 +288,37 @@ def test_a_committed_private_key_is_found_anywhere_and_never_shown(
         assert done.returncode == 1
         assert "private-key" in done.stdout
         assert LINE.removeprefix(ONE_LINE) not in done.stdout + done.stderr
+
+
+@pytest.mark.parametrize("path", ["deploy/key.pem", "flags/key.pem", "flags/development/key.pem"])
+def test_nothing_is_published_while_a_private_key_lies_in_the_repository(
+    repo: Path, home: Path, flagctl: Run, git: Run, path: str
+) -> None:
+    mine, public = ssh_key(home)
+    add_key(repo, git, "k", f'"{public}"')
+    leaked = repo / path
+    leaked.parent.mkdir(exist_ok=True)
+    shutil.copy(mine, leaked)
+    git(repo, "add", "-Af")
+    git(repo, "commit", "-qm", "By mistake")
+    with_key = {"FLAGCTL_SIGNING_KEY_FILE": str(mine)}
+    done = flagctl("publish", "production", env=with_key)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert f"{path}:1:1: error: " in done.stderr
+    assert f"git rm {path}" in done.stderr
+    assert "flagctl key rotate" in done.stderr
+    assert not (repo / "published").exists()
+
+    settings = repo / "flags/flagctl.yaml"
+    before = settings.read_text()
+    settings.write_text(before + "check: {severity: {private-key: warning}}\n")
+    git(repo, "commit", "-qam", "We know")
+    assert flagctl("check").returncode == 0
+    assert flagctl("publish", "production", "-n").returncode == 0
+    settings.write_text(before)
+    git(repo, "rm", "-q", path)
+    git(repo, "commit", "-qam", "Away with it")
+    assert flagctl("publish", "production", env=with_key).returncode == 0
 
 
 @pytest.mark.parametrize("words", ["config show", "config show --json", "doctor", "check", "publish production"])

@@ -25,17 +25,18 @@ if TYPE_CHECKING:
     from flagctl.files.repository import Reading
 
 
-def check(reading: Reading, now: float, *, placed: bool = True) -> list[Problem]:
+def check(reading: Reading, now: float, *, placed: bool = True, others: Iterable[Problem] = ()) -> list[Problem]:
     """What reading found and what the rules find, without what is allowed; by file, line and column.
 
     now: seconds since the epoch, for expiries. Only files with problems or with comments that allow one are looked at
     again, for the lines. placed: False leaves the lines of warnings to `located`, for whoever may not show them:
-    finding one takes longer than all else that is done for a file.
+    finding one takes longer than all else that is done for a file. others: found by somebody else, with their lines;
+    settings say how heavy these are, too.
     """
     was_on = gc.isenabled()
     gc.disable()  # views make no cycles, and each search for some goes through all that was read
     try:
-        return _check(reading, now, placed)
+        return _check(reading, now, placed, others)
     finally:
         if was_on:
             gc.enable()
@@ -47,10 +48,10 @@ def located(problems: Iterable[Problem], reading: Reading) -> list[Problem]:
     return [texts.located(problem) for problem in problems]
 
 
-def _check(reading: Reading, now: float, placed: bool) -> list[Problem]:
+def _check(reading: Reading, now: float, placed: bool, others: Iterable[Problem]) -> list[Problem]:
     repository = reading.repository
     by_rules = _without_consequences(list(found_by_rules(repository, now)), repository)
-    found = [*reading.problems, *by_rules, *_severity_faults(repository)]
+    found = [*reading.problems, *others, *by_rules, *_severity_faults(repository)]
     return sorted(_weighed(_without_allowed(found, reading, placed), repository), key=_order)
 
 

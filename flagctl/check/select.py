@@ -40,8 +40,12 @@ def selected(
 
 
 def errors_of(problems: Iterable[Problem], environments: Collection[str] = ()) -> list[Problem]:
-    """The errors that stand in the way of these environments: in their own files and in what all of them share."""
-    return [p for p in problems if p.severity == "error" and _concerns(p.file, environments)]
+    """The errors that stand in the way of these environments: in their own files and in what all of them share.
+
+    A private key for all to read is shared wherever it lies: nobody should believe what it signs.
+    """
+    errors = [problem for problem in problems if problem.severity == "error"]
+    return [p for p in errors if p.rule == "private-key" or _concerns(p.file, environments)]
 
 
 def _concerns(path: str, environments: Collection[str]) -> bool:

@@ -86,8 +86,8 @@ class Commits:
             except UsageError:
                 raise OutsideError(
                     f"this clone has no commit {commit[:12]}, so what is published can't be compared with it",
-                    hint="git fetch --unshallow, or git fetch --all; is it another repository's? If the branch was rewritten "
-                    "and that commit is gone for good: flagctl publish --allow-older",
+                    hint="git fetch --unshallow, or git fetch --all; is it another repository's? If the branch was "
+                    "rewritten and that commit is gone for good: flagctl publish --allow-older",
                 ) from None
             with tree:
                 self._read[commit] = self.project.read(tree)

@@ -271,6 +271,7 @@ def load(
     from flagctl.compile.snapshot import snapshot
     from flagctl.files.cache import place
     from flagctl.history.git import Git
+    from flagctl.history.leaks import committed_keys
     from flagctl.history.travel import CommitTree
     from flagctl.model import times
     from flagctl.publish.draft import Draft, makers
@@ -282,7 +283,7 @@ def load(
         reading = project.read(tree)
         settings = reading.repository.settings
         # Problems are found while the tree is open: their lines are looked up in the commit's files.
-        problems = check(reading, now, placed=False)
+        problems = check(reading, now, placed=False, others=committed_keys(project.root, settings))
     _stop_at(errors_of(problems), git, tree.commit)
     stores = stores_of(project, settings, list(dict.fromkeys(names)), target)
     # Mistakes in other environments are not in the way of these.
@@ -361,6 +362,8 @@ def _stop_at(errors: list[Problem], git: Git, commit: str) -> None:
         mended = {problem.file for problem in errors}.intersection(_uncommitted(git, []))
         if mended and git.resolve("HEAD") == commit:
             hint = f"what is not committed is not published: git add {' '.join(sorted(mended))} && git commit"
+        if leaked := sorted({problem.file for problem in errors if problem.rule == "private-key"}):
+            hint = f"git rm {' '.join(leaked)}, commit, and replace the key: flagctl key rotate --help"
         raise ProblemsError(
             f"commit {commit[:12]} has {len(errors)} error{'s' * (len(errors) > 1)}; nothing was published",
             errors,

@@ -38,7 +38,8 @@ class Status(msgspec.Struct, frozen=True, kw_only=True):
 
     error: why nothing can be said, "" where something can. drift: `current` when the branch would publish the same,
     `behind` with the commits that are missing, `other` when the live commit is not in the branch's history, whatever
-    it says, `none` when nothing is live. retires: when the key that signed is retired. canary: (version, share) beside it.
+    it says, `none` when nothing is live. retires: when the key that signed is retired. canary: (version, share) beside
+    it.
     """
 
     environment: str

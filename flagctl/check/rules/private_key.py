@@ -3,8 +3,8 @@
 Whoever can read the repository, now or ever, can sign with it. Taking the file away does not help, because Git keeps
 it: replace the key (`flagctl key rotate`), and keep the new one in a file elsewhere or in a secret manager.
 
-Below flags/ any private key is found; elsewhere in the repository those whose public half settings list, and those in
-flagctl's own one-line spelling.
+Below flags/ any private key is found; elsewhere in the repository those whose public half settings list. As long as
+one lies there, nothing is published, in whichever environment.
 """
 
 from __future__ import annotations

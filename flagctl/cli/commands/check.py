@@ -62,7 +62,7 @@ def command(
     reading = project.read()
     repository = reading.repository
     elsewhere = [*committed_keys(project.root, repository.settings), *stale(project.root, repository)]
-    every = [*check(reading, now), *elsewhere]
+    every = check(reading, now, others=elsewhere)
     files = selected(reading, every, names=names or [], environment=environment, root=project.root, here=Path.cwd())
     problems = [problem for problem in every if problem.file in files]
     folder = shown.folder_in_git(project.root)
