@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import pty
 import subprocess
 import sys
 from collections.abc import Callable
@@ -139,6 +140,26 @@ def flagctl(repo: Path) -> Run:
             timeout=120,
             check=False,
         )
+
+    return run
+
+
+@pytest.fixture
+def at_terminal(repo: Path) -> Callable[..., tuple[int, str]]:
+    """at_terminal(answers, *arguments, cwd=repo) -> exit code and stderr of flagctl run by a person who types."""
+
+    def run(answers: str, *arguments: str, cwd: Path | None = None) -> tuple[int, str]:
+        ours, theirs = pty.openpty()
+        try:
+            os.write(ours, answers.encode())
+            code = subprocess.run(
+                [sys.executable, "-m", "flagctl", *arguments],
+                cwd=cwd or repo, stdin=theirs, stderr=theirs, stdout=subprocess.DEVNULL, timeout=60, check=False,
+            ).returncode  # fmt: skip
+            return code, os.read(ours, 100_000).decode()
+        finally:
+            os.close(ours)
+            os.close(theirs)
 
     return run
 

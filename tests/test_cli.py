@@ -176,6 +176,22 @@ def test_progress_is_drawn_also_while_nothing_is_reported() -> None:
     assert "production -> s3://slow" in narration.getvalue()
 
 
+def test_no_progress_is_drawn_over_a_question(monkeypatch: pytest.MonkeyPatch) -> None:
+    narration, clock = _Terminal(), iter([100.0])
+    monkeypatch.setattr("flagctl.cli.output.time.monotonic", lambda: next(clock, 102.0))
+    out = Output(io.StringIO(), narration, {})
+    with out.progress("comparing") as report:
+
+        def typed() -> str:
+            report(1, 2)
+            return "y"
+
+        monkeypatch.setattr("builtins.input", typed)
+        assert out.confirm("Go on?")
+        report(2, 2)
+    assert narration.getvalue() == "Go on? [y/N]: "
+
+
 def test_a_reader_that_has_enough_is_no_error(flagctl: Any, repo: Path) -> None:
     read, write = os.pipe()
     os.close(read)

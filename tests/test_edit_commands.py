@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import json
-import os
-import pty
 import re
 import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 Run = Callable[..., "subprocess.CompletedProcess[str]"]
+AtTerminal = Callable[..., tuple[int, str]]
 GitRun = Callable[..., str]
 FLAG = "flags/development/wishlist-gallery.yaml"
 GUARDED = "flags/production/wishlist-gallery.yaml"
@@ -382,42 +380,31 @@ def test_a_dry_run_of_a_removal_needs_no_yes(flagctl: Run, repo: Path, git: GitR
 # ---- at a terminal ----
 
 
-def at_terminal(repo: Path, answers: str, *arguments: str) -> tuple[int, str]:
-    """Exit code and stderr of flagctl run by a person who types `answers`."""
-    ours, theirs = pty.openpty()
-    try:
-        os.write(ours, answers.encode())
-        code = subprocess.run(
-            [sys.executable, "-m", "flagctl", *arguments],
-            cwd=repo, stdin=theirs, stderr=theirs, stdout=subprocess.DEVNULL, timeout=60, check=False,
-        ).returncode  # fmt: skip
-        return code, os.read(ours, 100_000).decode()
-    finally:
-        os.close(ours)
-        os.close(theirs)
-
-
 @pytest.mark.parametrize(("answer", "code", "left"), [("y\n", 0, 0), ("n\n", 5, 2), ("\n", 5, 2)])
-def test_a_removal_is_confirmed_at_a_terminal(repo: Path, answer: str, code: int, left: int) -> None:
-    done, said = at_terminal(repo, answer, "remove", "wishlist-edit", "-r", "done")
+def test_a_removal_is_confirmed_at_a_terminal(
+    at_terminal: AtTerminal, repo: Path, answer: str, code: int, left: int
+) -> None:
+    done, said = at_terminal(answer, "remove", "wishlist-edit", "-r", "done")
     assert done == code
     assert "Remove wishlist-edit from development, production? [y/N]" in said
     assert len(list(repo.glob("flags/**/wishlist-edit.yaml"))) == left
 
 
-def test_new_asks_for_what_is_missing_at_a_terminal(repo: Path) -> None:
-    done, said = at_terminal(repo, "A search page\nweb\n", "new", "search", "-e", "development")
+def test_new_asks_for_what_is_missing_at_a_terminal(at_terminal: AtTerminal, repo: Path) -> None:
+    done, said = at_terminal("A search page\nweb\n", "new", "search", "-e", "development")
     assert done == 0, said
     text = (repo / "flags/development/search.yaml").read_text()
     assert text.startswith("description: A search page\nowner: {team: web}\n")
 
 
-def test_a_wrong_edit_may_be_mended_at_a_terminal(repo: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_wrong_edit_may_be_mended_at_a_terminal(
+    at_terminal: AtTerminal, repo: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     editor = tmp_path / "editor"
     editor.write_text('#!/bin/sh\nsed -i -e s/750/75/ -e t -e s/25/750/ "$1"\n')
     editor.chmod(0o755)
     monkeypatch.setenv("VISUAL", str(editor))
-    done, said = at_terminal(repo, "y\n", "edit", "wishlist-gallery", "-e", "development")
+    done, said = at_terminal("y\n", "edit", "wishlist-gallery", "-e", "development")
     assert done == 0, said
     assert "edit again? [y/N]" in said
     assert "rollout: 75\n" in (repo / FLAG).read_text()

@@ -65,11 +65,17 @@ def test_origin_is_the_base_where_there_is_one(flagctl: Run, repo: Path, git: Gi
     assert "off → on 5.000 %" in flagctl("plan").stdout
 
 
-def test_new_problems_are_shown(flagctl: Run, repo: Path) -> None:
+def test_new_problems_are_shown_errors_first(flagctl: Run, repo: Path) -> None:
     (repo / "flags/production/broken.yaml").write_text("description: x\nowner: {team: a}\nrules: 3\n")
+    (repo / "flags/production/any.yaml").write_text("description: x\nowner: {team: a}\n")
     done = flagctl("plan")
-    assert "new problem: flags/production/broken.yaml: " in done.stdout
+    assert "new error: flags/production/broken.yaml: " in done.stdout
+    assert "new warning: flags/production/any.yaml: flag any is not in development" in done.stdout
     assert done.returncode == 0
+    markdown = flagctl("plan", "--format", "markdown").stdout
+    assert done.stdout.index("new error") < done.stdout.index("new warning")
+    assert "* ❌ new error: `flags/production/broken.yaml` " in markdown
+    assert "* ⚠️ new warning: `flags/production/any.yaml` " in markdown
 
 
 @pytest.mark.parametrize(

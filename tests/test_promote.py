@@ -164,6 +164,33 @@ def test_a_conflict_is_shown_and_settled(shop: Path, git: GitRun, flagctl: Run, 
     assert edit.read((shop / PRODUCTION).read_text())["default"] == {"rollout": rollout}
 
 
+@pytest.mark.parametrize(
+    ("answers", "code", "description", "rollout"),
+    [
+        ("s\nt\n", 0, "A new checkout.", 20),
+        ("what?\n\nProduction\nstaging\n", 0, "Our new checkout.", 40),
+        ("s\nq\n", 5, "Our new checkout.", 20),
+    ],
+)
+def test_a_person_at_a_terminal_settles_conflicts_one_by_one(
+    shop: Path,
+    git: GitRun,
+    at_terminal: Callable[..., tuple[int, str]],
+    answers: str,
+    code: int,
+    description: str,
+    rollout: int,
+) -> None:
+    change(shop, git, STAGING, ("rollout: 10", "rollout: 40"), ("The new", "A new"))
+    change(shop, git, PRODUCTION, ("rollout: 10", "rollout: 20"), ("The new", "Our new"))
+    done, said = at_terminal(answers, "promote", "checkout", "--to", "production", "-r", "r", "--direct", cwd=shop)
+    assert done == code, said
+    assert said.count("take it from staging (s), keep production's (t), or stop (q)?: ") == answers.count("\n")
+    assert said.index("description was changed on both sides") < said.index("default/rollout was changed on both sides")
+    after = edit.read((shop / PRODUCTION).read_text())
+    assert (after["description"], after["default"]) == (description, {"rollout": rollout})
+
+
 def test_owned_fields_and_rules_that_stay_at_home_never_move(shop: Path, git: GitRun) -> None:
     home = "  - name: testers\n    promote: false\n    when:\n      - {attribute: plan, equals: test}\n    serve: on\n"
     change(shop, git, STAGING, ("rules:\n", "overrides: {on: [tester]}\nrules:\n" + home))

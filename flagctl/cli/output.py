@@ -86,6 +86,7 @@ class Output:
         self.stderr = stderr or sys.stderr
         self._colour_out = colour_wanted(self.stdout, environ)
         self._colour_err = colour_wanted(self.stderr, environ)
+        self._hide_bar: Callable[[], None] = lambda: None
 
     @property
     def interactive(self) -> bool:
@@ -157,7 +158,8 @@ class Output:
     def progress(self, what: str) -> Iterator[Callable[[int, int], None]]:
         """A progress bar on stderr for work that lasts over a second, on a terminal only.
 
-        Yields report(done, total), to be called now and then; the bar moves also while it is not.
+        Yields report(done, total), to be called now and then; the bar moves also while it is not. A question to
+        the person ends it.
         """
         if not self.stderr.isatty():
             yield lambda done, total: None
@@ -186,20 +188,26 @@ class Output:
             elif time.monotonic() - start > 1:
                 draw()
 
-        silence = threading.Timer(1, draw)
-        silence.daemon = True
-        silence.start()
-        try:
-            yield report
-        finally:
+        def hide() -> None:
+            nonlocal over
             silence.cancel()
             with lock:
                 over = True
                 if bar is not None:
                     bar.stop()
 
+        silence = threading.Timer(1, draw)
+        silence.daemon = True
+        silence.start()
+        self._hide_bar = hide
+        try:
+            yield report
+        finally:
+            hide()
+
     def ask(self, question: str, default: str = "") -> str:
         """A line from the person at the terminal; call only when `interactive`."""
+        self._hide_bar()  # it would draw over the question, and over what is typed
         self.stderr.write(clean(question) + (f" [{clean(default)}]" if default else "") + ": ")
         self.stderr.flush()
         return input().strip() or default

@@ -10,6 +10,7 @@ from flagctl.model import times
 from flagctl.plan import sentences
 from flagctl.plan.plan import EnvironmentPlan, FlagPlan, Plan
 from flagctl.plan.population import Tally
+from flagctl.problems import Problem
 
 LIMIT = 65_536
 """Characters of a comment: GitHub answers 422 to a longer one."""
@@ -18,7 +19,9 @@ MARK = "<!-- flagctl plan -->"
 
 _SIGNS = {"added": "🟢", "removed": "🔴", "changed": "🟡", "touched": "🔵"}
 _SPECIAL = re.compile(r"([\\`*_{}\[\]<>#|~@])")
+_SEVERITIES = {"error": "❌", "warning": "⚠️"}
 _MOMENTS = 10
+_PROBLEMS = 20
 
 
 def comment(plan: Plan, limit: int = LIMIT) -> str:
@@ -64,18 +67,23 @@ def _comment(plan: Plan, depth: tuple[int, int]) -> Iterator[str]:
         yield ""
         yield "Nothing changes."
         return
-    for label, problems in (("❌ new", plan.new), ("✅ fixed", plan.fixed)):
-        shown = problems[:20]
-        if shown:
-            yield ""
-        yield from (f"* {label}: {code(one.file)} {text(one.message)} ({code(one.rule)})" for one in shown)
-        if len(problems) > len(shown):
-            yield f"* {label}: {len(problems) - len(shown)} more"
+    yield from _problems("new", plan.new)
+    yield from _problems("fixed", plan.fixed)
     if plan.shared:
         yield ""
         yield from (f"* {text(change.words)}" for change in plan.shared[:20])
     for part in plan.environments:
         yield from _environment(part, depth)
+
+
+def _problems(what: str, problems: tuple[Problem, ...]) -> Iterator[str]:
+    if problems:
+        yield ""
+    for one in problems[:_PROBLEMS]:
+        label = "✅ fixed" if what == "fixed" else f"{_SEVERITIES[one.severity]} new {one.severity}"
+        yield f"* {label}: {code(one.file)} {text(one.message)} ({code(one.rule)})"
+    if len(problems) > _PROBLEMS:
+        yield f"* {len(problems) - _PROBLEMS} more {what}"
 
 
 def _environment(part: EnvironmentPlan, depth: tuple[int, int]) -> Iterator[str]:

@@ -272,7 +272,7 @@ def _plain(settings: Any) -> Any:
 def _problems(
     old: Sequence[Problem], new: Sequence[Problem], environment: str | None
 ) -> tuple[tuple[Problem, ...], tuple[Problem, ...]]:
-    """(those that only the new side has, those that only the old side had); where in the file does not count."""
+    """(those that only the new side has, errors first; those that only the old one had); their line is no matter."""
 
     def known(problem: Problem) -> tuple[str, str, str]:
         return problem.rule, problem.file, problem.message
@@ -281,7 +281,8 @@ def _problems(
         return environment is None or problem.file.count("/") < 2 or problem.file.split("/")[1] == environment
 
     before, after = {known(problem) for problem in old}, {known(problem) for problem in new}
+    added = (problem for problem in new if known(problem) not in before and concerns(problem))
     return (
-        tuple(problem for problem in new if known(problem) not in before and concerns(problem)),
+        tuple(sorted(added, key=lambda problem: problem.severity != "error")),
         tuple(problem for problem in old if known(problem) not in after and concerns(problem)),
     )

@@ -18,14 +18,21 @@ if TYPE_CHECKING:
 
 
 def asker(out: Output, source: str, target: str) -> Callable[[str, Conflict], Literal["source", "target"] | None]:
-    """What asks the person at the terminal, field by field; where nobody is there, nothing is decided."""
+    """What asks the person at the terminal, field by field; where nobody is there, nothing is decided.
+
+    Raises RefusedError when the person would rather stop.
+    """
+    answers: dict[str, Literal["source", "target"]] = {"s": "source", "source": "source", "t": "target"}
+    answers |= {"target": "target", source.lower(): "source", target.lower(): "target"}
 
     def ask(file: str, conflict: Conflict) -> Literal["source", "target"] | None:
         if not out.interactive:
             return None
         _side_by_side(out, file, conflict, (target, source))
-        said = out.ask(f"take it from {source} (s) or keep {target}'s (t)?").lower()
-        return "source" if said in ("s", "source") else "target" if said in ("t", "target") else None
+        while (said := out.ask(f"take it from {source} (s), keep {target}'s (t), or stop (q)?").lower()) not in answers:
+            if said in ("q", "quit", "stop"):
+                raise RefusedError("stopped: nothing was changed")
+        return answers[said]
 
     return ask
 

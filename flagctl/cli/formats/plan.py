@@ -10,8 +10,6 @@ from flagctl.model import times
 from flagctl.plan import sentences
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
     from flagctl.cli.output import Output
     from flagctl.plan.plan import EnvironmentPlan, FlagPlan, Plan
     from flagctl.plan.population import Tally
@@ -36,8 +34,10 @@ def show_as(out: Output, plan: Plan, how: str) -> None:
 def show(out: Output, plan: Plan) -> None:
     """The plan, the worst first."""
     out.data(out.style(f"Plan: {plan.head} on top of {plan.base}", "bold"), styled=True)
-    _problems(out, "new problem", "red bold", plan.new)
-    _problems(out, "fixed", "green", plan.fixed)
+    for problem in plan.new:
+        _problem(out, f"new {problem.severity}", "red bold" if problem.severity == "error" else "yellow bold", problem)
+    for problem in plan.fixed:
+        _problem(out, "fixed", "green", problem)
     if plan.shared:
         out.data("")
         out.data(out.style("everywhere", "bold"), styled=True)
@@ -63,10 +63,9 @@ def summary(plan: Plan) -> str:
     return "; ".join(parts) or "only settings, attributes or problems change"
 
 
-def _problems(out: Output, label: str, style: str, problems: Iterable[Problem]) -> None:
-    for problem in problems:
-        said = clean(f"{problem.file}: {problem.message} [{problem.rule}]")
-        out.data(f"{out.style(label, style)}: {said}", styled=True)
+def _problem(out: Output, label: str, style: str, problem: Problem) -> None:
+    said = clean(f"{problem.file}: {problem.message} [{problem.rule}]")
+    out.data(f"{out.style(label, style)}: {said}", styled=True)
 
 
 def _environment(out: Output, part: EnvironmentPlan) -> None:
