@@ -16,7 +16,9 @@ if TYPE_CHECKING:
 
 _ATTEMPTS = 4
 _CONNECT = 5
-_TIMEOUT = 20
+_TIMEOUT = 15
+_SILENCES = 2
+"""How often one request may meet silence: who says «not now» gets better by waiting, who says nothing seldom does."""
 _WORDS = {
     "404": ("what answers there is no S3 service, or has no such bucket", "look at `endpoint` and the bucket's name"),
     "NoSuchBucket": ("there is no such bucket", "make it, or look at its name and at `endpoint`"),
@@ -58,9 +60,21 @@ def client_for(address: Address) -> Any:
     try:
         session = boto3.Session(region_name=options.get("region"))
         region = session.region_name or "us-east-1"
-        return session.client("s3", endpoint_url=endpoint, region_name=region, config=config)
+        client = session.client("s3", endpoint_url=endpoint, region_name=region, config=config)
     except (BotoCoreError, ValueError) as error:
         raise OutsideError(f"can't open {address.shown}: {scrub(str(error), address.secrets)}") from None
+    client.meta.events.register_first("needs-retry.s3", _give_up_silence)
+    return client
+
+
+def _give_up_silence(request_dict: dict[str, Any], caught_exception: Exception | None, **about: Any) -> None:
+    """Asked before botocore is whether to try again: it counts all failures alike."""
+    from botocore.exceptions import ReadTimeoutError
+
+    if isinstance(caught_exception, ReadTimeoutError):
+        met = request_dict["context"]["flagctl-silences"] = request_dict["context"].get("flagctl-silences", 0) + 1
+        if met >= _SILENCES:
+            raise caught_exception
 
 
 def _timeout(address: Address) -> int:
@@ -87,7 +101,7 @@ def status_of(error: Any) -> int:
 @contextmanager
 def outside(address: Address, doing: str) -> Iterator[None]:
     """Errors of boto3 and of sockets as OutsideError, with nothing secret in them."""
-    from botocore.exceptions import BotoCoreError, ClientError, HTTPClientError, NoCredentialsError
+    from botocore.exceptions import BotoCoreError, ClientError, HTTPClientError, NoCredentialsError, ReadTimeoutError
     from botocore.exceptions import ConnectionError as UnreachableError
     from urllib3.exceptions import HTTPError
 
@@ -112,4 +126,6 @@ def outside(address: Address, doing: str) -> Iterator[None]:
     except (BotoCoreError, HTTPError, OSError) as error:
         unreachable = isinstance(error, (HTTPClientError, UnreachableError, HTTPError, OSError))
         hint = "is it running, and is the address right?" if unreachable else ""
+        if isinstance(error, ReadTimeoutError):
+            hint += f" If it is only slow, `timeout: {2 * _timeout(address)}` beside its url waits longer"
         raise OutsideError(f"can't {doing} {address.shown}: {scrub(str(error), address.secrets)}", hint=hint) from None
