@@ -48,6 +48,9 @@ FLAGS: dict[str, tuple[int, int, str, str, str]] = {
         "write 2027-01-01 09:00:00Z for UTC, or add an offset such as +01:00"),
     "expires_at: 2027-02-30": (
         3, 13, '"2027-02-30" is no time', "time", "write a time such as 2027-03-01T09:00:00Z, or a date"),
+    "rules: [{name: a, when: [{attribute: t, before: 2027-01-01T09:00:00.5Z}], serve: on}]": (
+        3, 49, "expected a whole second, found 2027-01-01T09:00:00.5Z", "time",
+        "write 2027-01-01T09:00:00Z or 2027-01-01T09:00:01Z"),
     "expires_at: 2027": (
         3, 13, "expected a time with a zone such as 2027-03-01T09:00:00Z, or a date, found the number 2027", "time",
         ""),

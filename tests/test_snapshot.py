@@ -204,6 +204,18 @@ def test_the_schema_refuses_what_no_snapshot_holds(path: str, value: Any) -> Non
     assert faults(document)
 
 
+@pytest.mark.parametrize(
+    ("algorithm", "bounds"),
+    [(None, [["on", 10_000], ["off", 100_000]]), ("launchdarkly-sha1", [["off", 90_000], ["on", 100_000]])],
+)
+def test_on_owns_the_low_end_of_a_split_but_for_the_order_of_another_product(algorithm: str, bounds: Any) -> None:
+    data = {"description": "d", "owner": {"team": "t"}, "default": {"split": {"off": 90, "on": 10}}}
+    found, _ = parse_flag(data | ({"bucketing": {"algorithm": algorithm}} if algorithm else {}), "f", "f.yaml")
+    assert found is not None
+    document = compiled(Environment(name="production", flags={"f": found}, segments={}), SETTINGS, {})
+    assert document["flags"]["f"]["default"]["split"] == bounds
+
+
 def test_shares_add_up_and_zero_width_entries_are_kept() -> None:
     bounds = compiled(environment(["integer"]), SETTINGS, {})["flags"]["integer"]["default"]["split"]
     assert bounds == [["few", 99_999], ["many", 99_999], ["none", 100_000]]

@@ -7,7 +7,7 @@ is a place in the other.
 from __future__ import annotations
 
 import gc
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import Any, TypeVar
 
 from flagctl.model.condition import AllOf, AnyOf, Condition, InSegment, Not
@@ -189,13 +189,16 @@ def _outcome(outcome: Outcome, flag: Flag) -> dict[str, Any]:
             document["variant"] = outcome.variant
             document["rest"] = flag.off_variant
         case Split():
-            document["split"] = _cumulated(outcome.weights)
+            # `on` owns the low end, except where another product's order is kept.
+            first_on = flag.type == "boolean" and flag.bucketing is None
+            weights = sorted(outcome.weights, key=lambda of: of[0] != "on") if first_on else outcome.weights
+            document["split"] = _cumulated(weights)
             if outcome.experiment is not None:
                 document["experiment"] = _experiment(outcome.experiment)
     return document
 
 
-def _cumulated(weights: tuple[tuple[str, int], ...]) -> list[list[Any]]:
+def _cumulated(weights: Iterable[tuple[str, int]]) -> list[list[Any]]:
     """[variant, upper bound] of each; the bounds are exclusive, the last is the whole."""
     bounds, upper = [], 0
     for variant, weight in weights:

@@ -63,6 +63,14 @@ class Converter:
             return 0
         return epoch
 
+    def second(self, value: str, where: str) -> int:
+        """Epoch seconds of a time to compare with: rounded, it would be another question."""
+        epoch = self.time(value, where)
+        if times.microseconds(value) not in (None, epoch * 1_000_000):
+            hint = f"write {times.text(epoch - 1)} or {times.text(epoch)}"
+            self.problem("time", f"expected a whole second, found {value}", where, hint)
+        return epoch
+
     def duration(self, value: str, where: str) -> int:
         """Seconds."""
         found = times.duration(value)

@@ -323,7 +323,7 @@ def _condition(data: dict[str, Any], where: str, index: int | str, convert: Conv
         elif takes == "texts":
             value = (value,) if isinstance(value, str) else tuple(value)
         elif takes == "time":
-            value = convert.time(value, f"{where}/{index}/{operator}")
+            value = convert.second(value, f"{where}/{index}/{operator}")
         return Test(data["attribute"], operator, value)
     if "segment" in data:
         return InSegment(data["segment"])

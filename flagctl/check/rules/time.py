@@ -1,7 +1,7 @@
 """A time that is none, or that does not say its zone.
 
 A local time means another moment for everybody who reads it. Write RFC 3339 with a zone, or a date alone, which is its
-midnight UTC.
+midnight UTC. Conditions compare with whole seconds.
 """
 
 from __future__ import annotations
