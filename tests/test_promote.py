@@ -208,6 +208,19 @@ def test_owned_fields_and_rules_that_stay_at_home_never_move(shop: Path, git: Gi
 NEW = "description: New.\nowner: {team: shop}\n# why it is on\nenabled: true\ndefault: {serve: on}   # all\n"
 
 
+def test_a_rule_that_stayed_at_home_is_nothing_that_the_target_lacks(shop: Path, git: GitRun) -> None:
+    trial = "rules:\n  - name: trial\n    promote: false\n    when: [{attribute: plan, equals: pro}]\n    serve: on\n"
+    for key in ("one", "two"):
+        put(shop, git, f"flags/staging/{key}.yaml", NEW + trial)
+        promoted(shop, key)
+        assert (shop / f"flags/production/{key}.yaml").read_text() == NEW
+    put(shop, git, "flags/staging/one.yaml", None)
+    put(shop, git, "flags/staging/two.yaml", NEW + trial.replace("    promote: false\n", ""))
+    promoted(shop, "one", "two")
+    assert not (shop / "flags/production/one.yaml").exists()
+    assert edit.read((shop / "flags/production/two.yaml").read_text())["rules"][0]["name"] == "trial"
+
+
 def test_a_new_flag_arrives_as_it_is_or_off(shop: Path, git: GitRun) -> None:
     for key in ("one", "two"):
         put(shop, git, f"flags/staging/team/{key}.yaml", NEW + "overrides: {on: [ada]}\n")

@@ -187,7 +187,11 @@ class _Work:
                 f"{key}: nothing tells what was promoted before, so what differs is asked for instead of merged"
             )
         done = merge(
-            base, mine, yours, kept=self._kept(mine, yours), settle=lambda conflict: self._settled(path, conflict)
+            _promoted(base, mine),
+            mine,
+            yours,
+            kept=self._kept(mine, yours),
+            settle=lambda conflict: self._settled(path, conflict),
         )
         self.conflicts += [(path, conflict) for conflict in done.conflicts]
         if done.conflicts:
@@ -340,6 +344,15 @@ def takes(given: Sequence[str]) -> tuple[tuple[str, str], ...]:
             )
         found.append((field, side))
     return tuple(sorted(found, key=lambda pair: not pair[0]))
+
+
+def _promoted(base: Any, mine: Any) -> Any:
+    """The base without the rules that stayed in the source: the target does not lack what it never had."""
+    if not isinstance(base, dict) or not isinstance(mine, dict) or not isinstance(base.get("rules"), list):
+        return base
+    has = [rule.get("name") for rule in mine.get("rules") or []]
+    came = [rule for rule in base["rules"] if rule.get("promote") is not False or rule.get("name") in has]
+    return {key: value for key, value in base.items() if key != "rules"} | ({"rules": came} if came else {})
 
 
 def _data(raw: bytes) -> Any:
