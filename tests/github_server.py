@@ -105,6 +105,7 @@ class GitHubServer:
     """The server while a test runs.
 
     public: the e-mail address that a login shows. commits: (login, e-mail) of each in the repository and pull request.
+    strangers: who can't be asked for a review; asked: who was.
     script: answers to give before it works again: (method, end of the path, status, headers, body); 0 never answers.
     seen: (method, path, body) of each request to the API. faults: what did not agree with the description.
     """
@@ -120,6 +121,8 @@ class GitHubServer:
         self.team: list[str] = []
         self.runs: list[dict[str, Any]] = []
         self.rerun: list[int] = []
+        self.strangers: list[str] = []
+        self.asked: list[str] = []
         self.public: dict[str, str] = {}
         self.commits: list[tuple[str, str]] = []
         self.bare = folder / OWNER / f"{NAME}.git"
@@ -233,7 +236,14 @@ class GitHubServer:
                 return 200, [self._commit(*one) for one in self.commits]
             case "GET", ["pulls", _, "reviews"]:
                 return 200, self.reviews
-            case "POST", ["pulls", _, "requested_reviewers"]:
+            case "POST", ["pulls", number, "requested_reviewers"]:
+                whom = {*body["reviewers"], *body["team_reviewers"]}
+                if whom & {self.pulls[int(number) - 1]["user"]["login"], *self.strangers}:
+                    return 422, {
+                        "message": "Reviews may only be requested from collaborators.",
+                        "documentation_url": DOCS,
+                    }
+                self.asked += sorted(whom)
                 asked = self.example("/repos/{owner}/{repo}/pulls/{pull_number}/requested_reviewers", "post", 201)
                 return 201, asked | {"requested_teams": []}
             case "POST", ["issues", _, "labels"]:

@@ -39,6 +39,8 @@ def server(served: GitHubServer) -> Iterator[GitHubServer]:
         served.faults,
         served.public,
         served.commits,
+        served.strangers,
+        served.asked,
     ):
         kept.clear()  # type: ignore[attr-defined]
     yield served
@@ -90,11 +92,24 @@ def test_labels_and_reviewers_are_asked_for(clone: Path, server: GitHubServer, f
     bodies = {path.rpartition("/")[2]: body for _, path, body in server.seen}
     assert bodies["labels"] == {"labels": ["flags"]}
     assert bodies["requested_reviewers"] == {"reviewers": ["ada"], "team_reviewers": ["sre"]}
-    # GitHub refuses the author as a reviewer: the pull request counts
-    server.script.append(
-        ("POST", "/requested_reviewers", 422, {}, {"message": "Review cannot be requested from pull request author."})
+
+
+def test_who_can_not_be_asked_keeps_nobody_else_from_being_asked(
+    clone: Path, server: GitHubServer, forge: GitHub
+) -> None:
+    wanted = Proposal(
+        branch="work",
+        onto="main",
+        title="t",
+        body="b",
+        reviewers=("@Author", "@ada", "@gone", "@acme/sre", "@acme/old"),
     )
-    assert forge.propose(wanted).url.endswith("/pull/1")
+    server.open_pull("t", "b", "work", "main", author="author")
+    server.strangers += ["gone", "old"]
+    assert forge.propose(wanted).lacking == ()
+    assert server.asked == ["ada", "sre"]
+    server.strangers.append("ada")
+    assert forge.propose(Proposal(branch="work", onto="main", title="t", body="b", reviewers=("@ada",))).lacking == ()
 
 
 def test_auto_merge_is_asked_for(clone: Path, server: GitHubServer, forge: GitHub) -> None:
@@ -476,7 +491,9 @@ def test_a_change_of_a_protected_environment_becomes_a_pull_request(
         git(server.bare, "show", f"{pull['head']['ref']}:flags/production/wishlist-gallery.yaml").count("rollout: 60")
         == 1
     )
+    assert pull["body"].startswith("tested\n\n<!-- flagctl plan -->\n")
     assert "everyone else: off → on 35.000 %" in pull["body"]
+    assert "✋ needs 1 approval by sre: " in pull["body"]
     bodies = {path.rpartition("/")[2]: body for _, path, body in server.seen}
     assert bodies["labels"] == {"labels": ["flags", "production"]}
     assert bodies["requested_reviewers"] == {"reviewers": [], "team_reviewers": ["sre"]}
@@ -583,6 +600,7 @@ def test_every_change_of_a_protected_environment_goes_by_pull_request(
         else path not in git(server.bare, "ls-tree", "-r", "--name-only", branch)
     )
     assert "tested" in git(server.bare, "show", "-s", "--format=%(trailers:key=Reason,valueonly)", branch)
+    assert pull["body"].startswith("tested\n\n<!-- flagctl plan -->\n")
     assert "production" in pull["body"]
     bodies = {path.rpartition("/")[2]: body for _, path, body in server.seen}
     assert sorted(bodies["labels"]["labels"]) == sorted(["flags", *labels])

@@ -20,17 +20,16 @@ class Preview:
         self.quiet = quiet
         self.plan: Plan | None = None
 
-    def __call__(self, before: Repository, after: Repository) -> str:
-        """Show the plan on a terminal; the same as Markdown."""
+    def __call__(self, before: Repository, after: Repository) -> Plan:
+        """Show the plan on a terminal, and return it."""
         from flagctl.cli.formats import plan as shown
-        from flagctl.plan.markdown import comment
-        from flagctl.plan.plan import Sides, make
+        from flagctl.plan.approve import of_change
 
-        self.plan = make(Sides(before, after), now=self.now, base="what is now", head=self.subject)
+        self.plan = of_change(before, after, subject=self.subject, now=self.now)
         if not self.quiet:
             shown.show(self.out, self.plan)
             self.out.data("")
-        return comment(self.plan)
+        return self.plan
 
     def document(self) -> dict[str, Any] | None:
         """The plan for programs; None when nothing was to be changed."""

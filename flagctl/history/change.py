@@ -24,14 +24,15 @@ if TYPE_CHECKING:
 
     from flagctl.files.walk import Tree
     from flagctl.model.repository import Repository
+    from flagctl.plan.plan import Plan
     from flagctl.project import Project
 
 Texts = dict[str, str | None]
 """The new text of each file by its path, None for one that goes."""
 
 
-Preview = Callable[["Repository", "Repository"], str]
-"""Told of the repository before and after a change, it shows what that does; and says it for a pull request."""
+Preview = Callable[["Repository", "Repository"], "Plan"]
+"""Told of the repository before and after a change, it shows what that does, and returns it."""
 
 
 class Changed(msgspec.Struct, frozen=True, kw_only=True):
@@ -142,7 +143,7 @@ def apply(
         sides, problems, protected = _check(project, changes, now, protected_reason=bool(reason) or not git)
         frozen = freezes(_environments(changes), sides[0].settings, now)
         refuse_frozen([] if dry_run else frozen, override_freeze)
-        body = preview(*sides) if preview is not None else ""
+        planned = preview(*sides) if preview is not None else None
         done = Changed(diff=diff(old, changes), paths=tuple(changes), problems=tuple(problems), frozen=tuple(frozen))
         if dry_run:
             return done
@@ -152,7 +153,9 @@ def apply(
         about = [("Override-Freeze", override_freeze if frozen else None), ("Reason", reason)]
         said = worded(message, [*trailers, *((name, why) for name, why in about if why)])
         if route is not None and protected and _by_branch(writer.git, route):
-            body = body or _body(sides, message, reason, now)
+            from flagctl.plan.approve import of_change
+
+            body = _body(planned or of_change(*sides, subject=message, now=now), reason)
             proposed = _propose(writer.git, changes, said, route, body, sides)
             return msgspec.structs.replace(done, commit=proposed.commit, proposed=proposed)
         made = _commit(writer, changes, old, said)
@@ -169,12 +172,10 @@ def _by_branch(git: Git, route: Route) -> bool:
     return route.always or (bool(remote) and on_main(git, remote))
 
 
-def _body(sides: tuple[Repository, Repository], message: str, reason: str | None, now: float) -> str:
+def _body(planned: Plan, reason: str | None) -> str:
     """Why, and what it would do and to whom."""
     from flagctl.plan.markdown import LIMIT, comment
-    from flagctl.plan.plan import Sides, make
 
-    planned = make(Sides(*sides), now=now, base="what is now", head=message)
     return f"{reason}\n\n{comment(planned, LIMIT - len(reason) - 2)}" if reason else comment(planned)
 
 

@@ -194,6 +194,8 @@ class GitHub:
                 lambda: self._github.requester.requestJsonAndCheck("POST", path, input=labels),
             )
         logins, teams = people(proposal.reviewers)
+        # GitHub asks nobody at all where the author is among them
+        logins = [login for login in logins if login.lower() != pull.user.login.lower()]
         if logins or teams:
             yield f"ask {', '.join(proposal.reviewers)} for a review", lambda: self._ask(pull, logins, teams)
         if proposal.auto_merge:
@@ -205,8 +207,13 @@ class GitHub:
         try:
             pull.create_review_request(reviewers=logins, team_reviewers=teams)
         except GithubException as error:
-            if error.status != 422:  # the author, or nobody of this repository
+            if error.status != 422:
                 raise
+            if len(logins) + len(teams) > 1:  # one who is nobody of this repository keeps the others from being asked
+                for login in logins:
+                    self._ask(pull, [login], [])
+                for team in teams:
+                    self._ask(pull, [], [team])
 
     @contextmanager
     def _telling(self, what: str, hint: str = "") -> Iterator[None]:

@@ -9,9 +9,9 @@ import msgspec
 
 from flagctl.model import words
 from flagctl.model.policy import Approvals, When
-from flagctl.model.repository import EnvironmentSettings, Settings
+from flagctl.model.repository import EnvironmentSettings, Repository, Settings
 from flagctl.plan.change import listed
-from flagctl.plan.plan import Approval, EnvironmentPlan, FlagPlan, Sides
+from flagctl.plan.plan import Approval, EnvironmentPlan, FlagPlan, Plan, Sides, make
 from flagctl.plan.touched import held
 
 Members = Callable[[str], Collection[str]]
@@ -70,6 +70,17 @@ def needed(part: EnvironmentPlan, sides: Sides, now: float) -> Iterator[Approval
             owned.setdefault(flag.owner if old is None else old.owner.team, []).append(flag.key)
         for team, keys in sorted(owned.items()):
             yield Approval(count=1, who=(team,), why=f"{team} owns {listed(keys)}")
+
+
+def of_change(before: Repository, after: Repository, *, subject: str, now: float) -> Plan:
+    """The plan of a change that is about to be made, with the approvals that it needs."""
+    return make(
+        Sides(before, after),
+        now=now,
+        base="what is now",
+        head=subject,
+        approve=lambda part, both: needed(part, both, now),
+    )
 
 
 def _rules_change(before: Settings, after: Settings, policy: EnvironmentSettings) -> bool:
