@@ -176,6 +176,17 @@ def test_progress_is_drawn_also_while_nothing_is_reported() -> None:
     assert "production -> s3://slow" in narration.getvalue()
 
 
+def test_what_is_said_meanwhile_stands_above_the_progress() -> None:
+    narration = _Terminal()
+    out = Output(io.StringIO(), narration, {"NO_COLOR": "1"})
+    with out.progress("production -> s3://slow"):
+        until(lambda: "s3://slow" in narration.getvalue(), 20)
+        out.warn("waiting for [another] publisher", "x" * 200)
+    lines = re.sub(r"\x1b\[[0-9;?]*[a-zA-Z]", "", narration.getvalue()).replace("\r", "\n").split("\n")
+    assert "warning: waiting for [another] publisher" in lines
+    assert f"hint: {'x' * 200}" in lines
+
+
 def test_no_progress_is_drawn_over_a_question(monkeypatch: pytest.MonkeyPatch) -> None:
     narration, clock = _Terminal(), iter([100.0])
     monkeypatch.setattr("flagctl.cli.output.time.monotonic", lambda: next(clock, 102.0))

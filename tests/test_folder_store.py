@@ -145,6 +145,9 @@ def test_a_second_publisher_waits_for_the_first_and_is_told_when_that_takes_too_
     store: FolderStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("flagctl.stores.folder._PATIENCE", 2)
+    monkeypatch.setattr("flagctl.stores.folder.WAITS", 0)
+    said: list[str] = []
+    store.waiting = lambda what, hint: said.append(what)
     with subprocess.Popen(
         [sys.executable, "-c", HOLDER, str(store.root)], stdin=subprocess.PIPE, stdout=subprocess.PIPE
     ) as holder:
@@ -153,6 +156,9 @@ def test_a_second_publisher_waits_for_the_first_and_is_told_when_that_takes_too_
         store.put("staging/snapshot.json", b"another environment is free")
         with pytest.raises(OutsideError, match="another publisher has held"), store.hold("production"):
             pass
+        assert said == [
+            f"waiting for another publisher, which holds {store.root}/production/.lock, for at most 0 seconds"
+        ]
         holder.kill()
         holder.wait()
         with store.hold("production"):

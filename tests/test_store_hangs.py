@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import json
+import re
 import socketserver
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -206,6 +210,38 @@ def test_before_that_minute_it_is_waited_for_and_then_named(corner: Any) -> None
         pass
     assert corner.dead in caught.value.message
     assert tickets(corner) == [corner.dead], "the own one was withdrawn, that of somebody who may live was not"
+
+
+def test_who_waits_is_told_for_whom_and_until_when(corner: Any) -> None:
+    said: list[tuple[str, str]] = []
+    folder = f"{corner.prefix}production"
+    lease = s3_lease.Lease(
+        corner.client, BUCKET, folder, corner.url, lasts=4, waiting=lambda what, hint: said.append((what, hint))
+    )
+    with lease:
+        assert tickets(corner) == [lease._key], "the dead one's time was up"
+    ((what, hint),) = said
+    assert "process 42 on a host, which holds the lease of " + corner.url in what
+    assert corner.dead in hint
+    since, ends = (datetime.strptime(re.findall(r"\d\d:\d\d:\d\d", text)[0], "%H:%M:%S") for text in said[0])
+    assert (ends - since).total_seconds() % 86400 == 4
+    assert re.search(r" in [0-4] seconds", hint)
+
+
+def test_what_publish_waits_for_can_be_ended_as_it_says(corner: Any, repo: Path) -> None:
+    command = [sys.executable, "-m", "flagctl", "publish", "production", "--json", "--allow-older", "--no-self-test"]
+    with subprocess.Popen(
+        [*command, "--target", corner.url], cwd=repo, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as publisher:
+        assert publisher.stderr is not None
+        said = next(line for line in publisher.stderr if "waiting" in line)
+        assert "process 42 on a host" in said
+        key = re.search(r"remove the object (\S+) from the bucket", publisher.stderr.readline())
+        assert key is not None
+        corner.client.delete_object(Bucket=BUCKET, Key=key[1])
+        out, err = publisher.communicate(timeout=60)
+    assert publisher.returncode == 0, err
+    assert [receipt["outcome"] for receipt in json.loads(out)["receipts"]] == ["published"]
 
 
 def test_who_was_asleep_for_longer_than_their_lease_writes_nothing(corner: Any) -> None:

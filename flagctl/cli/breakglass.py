@@ -93,7 +93,7 @@ class Kill(msgspec.Struct, frozen=True, kw_only=True):
             f"**Merging this makes it last**: the next publish keeps `{self.key}` off. If it may come back, close this."
         )
 
-    def send(self, sign: Sign | None) -> Iterator[Receipt | Failure]:
+    def send(self, sign: Sign | None, *, warn: Callable[[str, str], None]) -> Iterator[Receipt | Failure]:
         """The override at all targets at once, as `publish.several.each` does: who hangs holds nobody up."""
         from flagctl.cli.shipment import stopwatch
         from flagctl.publish.draft import makers
@@ -102,6 +102,7 @@ class Kill(msgspec.Struct, frozen=True, kw_only=True):
         from flagctl.publish.several import Job, each
 
         def killed(store: Store) -> Receipt:
+            store.waiting = warn
             return kill(
                 store, self.environment, self.key, self.until, sign=sign, beside=makers(self.settings, sign),
                 keys=believed(self.settings), now=self.now, elapsed=stopwatch(),

@@ -9,6 +9,7 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import partial
 from typing import Any, TextIO
 
 from flagctl.errors import OutsideError
@@ -75,6 +76,12 @@ def _fitted(widths: list[int], words: list[int], room: int) -> list[int]:
     return widths
 
 
+def _print_above(bar: Any, text: str) -> None:
+    from rich.text import Text
+
+    bar.console.print(Text.from_ansi(text.removesuffix("\n")), soft_wrap=True)
+
+
 class Output:
     """The two streams. Colour never carries meaning alone; a pipe never changes the format."""
 
@@ -86,6 +93,7 @@ class Output:
         self.stderr = stderr or sys.stderr
         self._colour_out = colour_wanted(self.stdout, environ)
         self._colour_err = colour_wanted(self.stderr, environ)
+        self._above_bar: Callable[[str], None] | None = None
         self._hide_bar: Callable[[], None] = lambda: None
 
     @property
@@ -180,6 +188,7 @@ class Output:
                     bar = Progress(console=Console(file=self.stderr, no_color=not self._colour_err), transient=True)
                     bar.add_task(clean(what), **reached)
                     bar.start()
+                    self._above_bar = partial(_print_above, bar)
 
         def report(done: int, total: int) -> None:
             reached.update(completed=done, total=total)
@@ -194,6 +203,7 @@ class Output:
             with lock:
                 over = True
                 if bar is not None:
+                    self._above_bar = None
                     bar.stop()
 
         silence = threading.Timer(1, draw)
@@ -223,6 +233,8 @@ class Output:
 
     def _write(self, stream: TextIO, text: str) -> None:
         try:  # not `_writing`: entering it takes longer than writing a line
+            if self._above_bar is not None and stream is self.stderr:
+                return self._above_bar(text)
             stream.write(text)
             stream.flush()
         except OSError as error:

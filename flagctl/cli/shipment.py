@@ -145,6 +145,8 @@ def receipts_of(
             override=override_freeze if frozen else None, **options,
         )  # fmt: skip
     shipment = load(project, revision, names, everything, target, signer=signer, now=now)
+    for _, store in shipment.parcels:
+        store.waiting = warn
     if shipment.left_out:
         warn(f"changed but not committed, so not published: {', '.join(shipment.left_out)}", "git commit, then again")
     if shipment.unsaid:
@@ -236,6 +238,7 @@ def settle_canary(
     settle = canary.promote if promote else canary.abort
 
     def settled(name: str, store: Store) -> Receipt:
+        store.waiting = warn
         done = settle(store, name, sign=sign, beside=makers(settings, sign), keys=believed(settings), now=now,
                       is_ancestor=git.is_ancestor, elapsed=stopwatch(), **options)  # fmt: skip
         return msgspec.structs.replace(done, override_freeze=override)

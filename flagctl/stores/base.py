@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Final, Protocol
 
 import msgspec
@@ -45,6 +45,14 @@ class Release(msgspec.Struct, frozen=True):
     about: Mapping[str, str] = {}
 
 
+WAITS = 2
+"""Seconds that a publisher waits for another one in silence."""
+
+
+def wait_silently(what: str, hint: str) -> None:
+    """What `Store.waiting` is unless somebody wants to know."""
+
+
 class LostRaceError(RefusedError):
     """Somebody else wrote the key since its token was read; nothing was written."""
 
@@ -70,9 +78,11 @@ class Store(Reader, Protocol):
     """A place that can be published to.
 
     caution: what a publisher should know about this place, such as that races can't be excluded; may be empty.
+    waiting: told, while `hold` waits for another publisher, for whom and until when, and what can be done.
     """
 
     caution: str
+    waiting: Callable[[str, str], None]
 
     def put(self, key: str, data: bytes) -> None:
         """Write `key`, whatever was there."""

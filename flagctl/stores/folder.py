@@ -18,10 +18,10 @@ import time
 from typing import TYPE_CHECKING
 
 from flagctl.errors import OutsideError
-from flagctl.stores.base import UNCHANGED, LostRaceError, Stored, history_prefix, newest_of
+from flagctl.stores.base import UNCHANGED, WAITS, LostRaceError, Stored, history_prefix, newest_of, wait_silently
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from flagctl.stores.base import Release
@@ -99,16 +99,17 @@ def _replace(path: Path, data: bytes) -> None:
     _sync_folder(path.parent)
 
 
-def _lock(descriptor: int, path: Path) -> None:
-    for _ in range(_PATIENCE):
+def _lock(descriptor: int, path: Path, waiting: Callable[[str, str], None]) -> None:
+    longest = _PATIENCE * _PAUSE
+    hint = f"see who it is with «fuser {path}»; the lock goes away with that process, there is no need to remove it"
+    for i in range(_PATIENCE):
         try:
             return fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
+            if i == round(WAITS / _PAUSE):
+                waiting(f"waiting for another publisher, which holds {path}, for at most {longest:.0f} seconds", hint)
             time.sleep(_PAUSE)
-    raise OutsideError(
-        f"another publisher has held {path} for {_PATIENCE * _PAUSE:.0f} seconds",
-        hint=f"see who it is with «fuser {path}»; the lock goes away with that process, there is no need to remove it",
-    )
+    raise OutsideError(f"another publisher has held {path} for {longest:.0f} seconds", hint=hint)
 
 
 class FolderStore:
@@ -119,6 +120,7 @@ class FolderStore:
     def __init__(self, root: Path, url: str) -> None:
         self.root = root
         self.url = url
+        self.waiting = wait_silently
         self._held: set[str] = set()
 
     def get(self, key: str) -> Stored | None:
@@ -203,7 +205,7 @@ class FolderStore:
             descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
         try:
             with _outside("lock", path):
-                _lock(descriptor, path)
+                _lock(descriptor, path, self.waiting)
             with _outside("tidy", folder):
                 for leftover in folder.rglob(f".*{_TEMPORARY}"):
                     leftover.unlink(missing_ok=True)

@@ -17,7 +17,7 @@ from contextlib import contextmanager, nullcontext
 from typing import TYPE_CHECKING, Any
 
 from flagctl.errors import OutsideError, UsageError
-from flagctl.stores.base import UNCHANGED, LostRaceError, Release, Stored
+from flagctl.stores.base import UNCHANGED, LostRaceError, Release, Stored, wait_silently
 from flagctl.stores.packing import is_strange, pack, unpack
 from flagctl.stores.redis_client import connect, in_time, outside
 
@@ -63,6 +63,7 @@ class RedisStore:
         self.address = address
         self.url = address.shown
         self.caution = ""
+        self.waiting = wait_silently
         self.prefix = str(address.options.get("prefix", "flagctl"))
         # Sentinel exists to fail over: what no replica has is lost then. Elsewhere that is the owner's choice.
         asked = address.options.get("replicas", 1 if "+sentinel" in address.scheme else 0)

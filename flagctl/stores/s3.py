@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from flagctl.errors import RefusedError
 from flagctl.stores import s3_conditions
-from flagctl.stores.base import UNCHANGED, LostRaceError, Release, Stored, history_prefix, newest_of
+from flagctl.stores.base import UNCHANGED, LostRaceError, Release, Stored, history_prefix, newest_of, wait_silently
 from flagctl.stores.packing import is_strange, pack, unpack
 from flagctl.stores.s3_client import body_of, client_for, code_of, outside
 from flagctl.stores.s3_lease import Lease
@@ -36,6 +36,7 @@ class S3Store:
         self.address = address
         self.url = address.shown
         self.caution = ""
+        self.waiting = wait_silently
         self.bucket = address.hosts[0][0]
         self.prefix = f"{address.path}/" if address.path else ""
         self._client: Any = None
@@ -159,7 +160,7 @@ class S3Store:
         )
         with (
             outside(self.address, "lock"),
-            Lease(self.client, self.bucket, self.prefix + environment, self.url) as lease,
+            Lease(self.client, self.bucket, self.prefix + environment, self.url, waiting=self.waiting) as lease,
         ):
             self._lease = lease
             try:

@@ -44,7 +44,7 @@ def command(
     commit = kill.record(reason)
     outcomes: list[Any] = []
     try:
-        tell(out, kill.send(sign), outcomes, receipts=not as_json)
+        tell(out, kill.send(sign, warn=out.warn), outcomes, receipts=not as_json)
     finally:
         if any(isinstance(one, Receipt) for one in outcomes):
             breakglass.announce(kill, commit, reason, outcomes, out=out, forge=ctx.obj.forge, as_json=as_json)
