@@ -460,7 +460,7 @@ def test_whoever_wrote_a_commit_is_no_reviewer_and_addresses_are_known_by_the_fo
     for login in ("cy", "zoe", "sam"):
         server.review(login, "APPROVED", server.tip("work"))
     assert given()[:2] == ([], True)  # cy and zoe wrote of it, and who @sam is nobody says
-    assert "write the login into the team beside sam@example.com" in given()[2]
+    assert "no address of @sam: write the login into the team beside sam@example.com" in given()[2]
     server.public["sam"] = "Sam@example.com"
     assert given()[0] == ["@sam"]
     server.public.clear()
@@ -583,7 +583,7 @@ def test_every_change_of_a_protected_environment_goes_by_pull_request(
     assert done.returncode == 0, done.stderr
     pushed = [name for name in git(server.bare, "branch", "--format=%(refname:short)").split() if "flagctl/" in name]
     branch = next(name for name in pushed if name.startswith(f"flagctl/{command[0]}/") and name in done.stderr)
-    assert f"next: open https://127.0.0.1/{OWNER}/{NAME}/compare/main...{branch}?expand=1" in done.stderr
+    assert f"next: open {server.url}/{OWNER}/{NAME}/compare/main...{branch}?expand=1" in done.stderr
     assert server.pulls == []
     # with one, each run is the same branch and the same pull request
     for refused in ([], [("POST", "/labels", 403, {}, NO)]):

@@ -103,9 +103,9 @@ def test_a_kill_is_one_urgent_pull_request_however_often(
 @pytest.mark.parametrize(
     ("break_it", "environment", "told"),
     [
-        (None, {}, f"hint: open https://127.0.0.1/{OWNER}/{NAME}/compare/main...{BRANCH}?expand=1"),
-        (None, {"GITHUB_TOKEN": "wrong"}, "Bad credentials (401); open https://127.0.0.1/"),
-        (404, {}, "Not Found (404); open https://127.0.0.1/"),
+        (None, {}, f"hint: open URL/{OWNER}/{NAME}/compare/main...{BRANCH}?expand=1"),
+        (None, {"GITHUB_TOKEN": "wrong"}, "Bad credentials (401); open URL/"),
+        (404, {}, "Not Found (404); open URL/"),
         ("https://127.0.0.1:9/acme/flags.git", {}, f"hint: it is here: git push origin {BRANCH}"),
     ],
     ids=["no token", "wrong token", "no repository", "no push"],

@@ -374,6 +374,23 @@ def test_a_protected_target_gets_a_branch_that_the_next_run_brings_up_to_date(
     assert json.loads(flagctl(*arguments, cwd=shop).stdout)["changed"] is False
 
 
+def test_the_remotes_own_word_on_where_to_open_a_pull_request_is_passed_on(
+    shop: Path, git: GitRun, flagctl: Run, tmp_path: Path
+) -> None:
+    git(tmp_path, "init", "-q", "--bare", "remote.git")
+    hook = tmp_path / "remote.git/hooks/post-receive"
+    hook.write_text(
+        "#!/bin/sh\nread old new ref\necho See https://forge.example.com/news\n"
+        "echo '  https://forge.example.com/security'\n"
+        'echo "  https://forge.example.com/new?branch=$(echo ${ref#refs/heads/} | sed s:/:%2F:g)"\n'
+    )
+    hook.chmod(0o755)
+    git(shop, "remote", "add", "origin", str(tmp_path / "remote.git"))
+    change(shop, git, STAGING, ("rollout: 10", "rollout: 30"))
+    done = flagctl("promote", "checkout", "--to", "production", "--reason", "tested", cwd=shop)
+    assert "next: open https://forge.example.com/new?branch=flagctl%2Fpromote%2Fstaging-production%2Fch" in done.stderr
+
+
 def test_somebody_elses_commit_on_the_branch_is_not_overwritten(
     shop: Path, git: GitRun, flagctl: Run, tmp_path: Path
 ) -> None:

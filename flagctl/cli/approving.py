@@ -153,9 +153,10 @@ def _unsure(reviews: list[Review], made: Plan, members: Members) -> Iterator[str
     undated = [review.people[0] for review in approved if review.undated]
     if undated:
         yield f"when {', '.join(undated)} approved is not told; it counts, though it may be older than the last push"
-    nameless = [review.people[0] for review in approved if len(review.people) == 1]
     wanted = {name for part in made.environments for need in part.approvals for name in need.who}
-    mails = sorted({one for name in wanted for one in members(name) if not one.startswith("@")})
+    known = {one for name in wanted for one in members(name)}
+    mails = sorted(one for one in known if not one.startswith("@"))
+    nameless = [one.people[0] for one in approved if len(one.people) == 1 and one.people[0].lower() not in known]
     if nameless and mails:
         who = ", ".join(nameless)
         yield f"the forge shows no address of {who}: write the login into the team beside {', '.join(mails)} to count"

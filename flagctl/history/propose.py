@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from typing import TYPE_CHECKING, NamedTuple, Protocol
+from urllib.parse import unquote
 
 import msgspec
 
@@ -108,7 +109,7 @@ def offer(git: Git, commit: str, proposal: Proposal, forge: Forge | None = None,
         raise OutsideError(
             f"{remote} did not take the branch: {said}", hint=f"it is here: git push {remote} {proposal.branch}"
         )
-    opened, advice = Opened(""), _how(git, remote, proposal)
+    opened, advice = Opened(""), _told(err, proposal.branch) or _how(git, remote, proposal)
     if forge is not None:
         try:
             opened, advice = forge.propose(proposal), ""
@@ -195,13 +196,22 @@ def _checked(git: Git, *words: str) -> str:
     return out.strip()
 
 
+def _told(said: str, branch: str) -> str:
+    """Where the remote itself, in its answer to the push, says that a pull request is opened; "" where it does not."""
+    for url in re.findall(r"^remote:\s+(https?://\S+)", said, re.MULTILINE):
+        if branch in unquote(url):
+            return f"open {url}"
+    return ""
+
+
 def _how(git: Git, remote: str, proposal: Proposal) -> str:
     """Where a pull request is opened by hand."""
     url = git.run("remote", "get-url", remote)[1].strip()
-    found = re.fullmatch(r"(?:https?://|ssh://)?(?:[^@/]*@)?([^/:]+)[:/](?:\d+/)?(.+?)(?:\.git)?/?", url)
-    host, path = (found[1], found[2]) if found and not url.startswith(("/", ".", "file:")) else ("", "")
+    found = re.fullmatch(r"(?:(https?)://|ssh://)?(?:[^@/]*@)?([^/:]+)(:\d+(?=/))?[:/](.+?)(?:\.git)?/?", url)
+    if found is None or url.startswith(("/", ".", "file:")):
+        return f"open a pull request from {proposal.branch} to {proposal.onto}"
+    scheme, host, port, path = found.groups()
+    place = f"{scheme}://{host}{port or ''}/{path}" if scheme else f"https://{host}/{path}"  # the port is that of ssh
     if "gitlab" in host:
-        return f"open https://{host}/{path}/-/merge_requests/new?merge_request[source_branch]={proposal.branch}"
-    if host:
-        return f"open https://{host}/{path}/compare/{proposal.onto}...{proposal.branch}?expand=1"
-    return f"open a pull request from {proposal.branch} to {proposal.onto}"
+        return f"open {place}/-/merge_requests/new?merge_request[source_branch]={proposal.branch}"
+    return f"open {place}/compare/{proposal.onto}...{proposal.branch}?expand=1"
