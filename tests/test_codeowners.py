@@ -99,5 +99,11 @@ def test_the_command_writes_it_and_check_tells_when_it_is_stale(flagctl: Run, re
 def test_a_file_of_somebody_else_is_no_problem(flagctl: Run, repo: Path) -> None:
     (repo / "CODEOWNERS").write_text("* @acme/all\n")
     assert flagctl("check").returncode == 0
+    for arguments in ([], ["--check"]):  # nobody has to approve: there is nothing to write
+        done = flagctl("codeowners", *arguments)
+        assert (done.returncode, done.stdout) == (0, "")
+        assert "nothing to write: settings ask nobody for approvals" in done.stderr
+    assert (repo / "CODEOWNERS").read_text() == "* @acme/all\n"
+    (repo / "flags/flagctl.yaml").write_text(settings("{from: [sre]}"))
     assert flagctl("codeowners").returncode == 0
     assert (repo / "CODEOWNERS").read_text().startswith("* @acme/all\n\n" + BEGIN)

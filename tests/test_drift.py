@@ -90,3 +90,12 @@ def test_the_command_counts_from_real_commits(
         "since": "2029-12-20T00:00:00Z",
         "seconds": 12 * DAY,
     }
+
+
+def test_a_shallow_clone_says_that_it_can_not_know_since_when(
+    flagctl: Run, repo: Path, git: GitRun, tmp_path: Path
+) -> None:
+    git(tmp_path, "clone", "-q", "--depth=1", f"file://{repo}", "shallow")
+    said = flagctl("drift", cwd=tmp_path / "shallow").stderr
+    assert "warning: this clone is shallow: since when something lags" in said
+    assert "hint: git fetch --unshallow" in said

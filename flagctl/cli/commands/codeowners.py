@@ -28,9 +28,14 @@ def command(
     from flagctl.history.change import diff
     from flagctl.history.git import Git
     from flagctl.history.owners import texts
+    from flagctl.plan.codeowners import BEGIN, lines
 
     out, project = ctx.obj.out, ctx.obj.project()
-    file, now, wanted = texts(Git(project.root), project.read().repository)
+    repository = project.read().repository
+    file, now, wanted = texts(Git(project.root), repository)
+    if BEGIN not in now and not any(lines(repository)):
+        out.say("nothing to write: settings ask nobody for approvals, or nobody whom a forge knows")
+        return Exit.DONE
     if now == wanted:
         out.say(f"{file} is up to date")
         return Exit.DONE

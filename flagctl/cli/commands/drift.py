@@ -17,7 +17,7 @@ def command(ctx: typer.Context, environment: AnyEnvironment = None, as_json: Jso
       flagctl drift
       flagctl drift -e production --json
     """
-    from flagctl.history.git import Git
+    from flagctl.history.git import DEEPEN, Git
     from flagctl.history.pace import touched
     from flagctl.model.repository import require_environment
     from flagctl.plan import drift
@@ -28,6 +28,8 @@ def command(ctx: typer.Context, environment: AnyEnvironment = None, as_json: Jso
     if environment is not None:
         require_environment(environment, repository.settings.environments)
     git = Git.find(project.root, bare=True)
+    if git is not None and git.shallow:
+        session.out.warn("this clone is shallow: since when something lags, and by whose change, may be wrong", DEEPEN)
     found = drift.drift(repository, {} if git is None else touched(git), environment)
     if as_json:
         session.out.json(drift.document(found, now))
