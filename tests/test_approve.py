@@ -77,6 +77,14 @@ ANY = settings("{required: 2, from: [sre]}")
         (flag(10), None, settings("{when: {created: true}}"), ["needs 1 approval: f: removed"]),
         (
             flag(10),
+            "a: [",
+            settings("{when: {created: true}}"),
+            ["needs 1 approval: flags/production/f.yaml can't be read"],
+        ),
+        ("a: [", flag(10), settings("{required: 2}"), ["needs 2 approvals: flags/production/f.yaml can't be read"]),
+        ("a: [", "b: [", settings("{required: 2}"), []),
+        (
+            flag(10),
             flag(10, "schedule: [{at: 2027-02-01, default: {serve: on}}]"),
             settings("{when: {rollout_over: 50}}"),
             ["needs 1 approval: f: over 50 % of a group get something else"],

@@ -78,6 +78,21 @@ def test_new_problems_are_shown_errors_first(flagctl: Run, repo: Path) -> None:
     assert "* ⚠️ new warning: `flags/production/any.yaml` " in markdown
 
 
+def test_what_settings_say_otherwise_is_told_field_by_field(flagctl: Run, repo: Path, git: GitRun) -> None:
+    path = repo / "flags/flagctl.yaml"
+    said = path.read_text() + "    approvals: {required: 2, from: [sre]}\nteams:\n  sre: {members: ['@ada', '@bob']}\n"
+    path.write_text(said)
+    git(repo, "commit", "-qam", "Approvals")
+    path.write_text(said.replace("required: 2", "required: 1").replace(", '@bob'", "") + "bucketing: flagd-3\n")
+    lines = [line.strip() for line in flagctl("plan", "--base", "HEAD").stdout.splitlines()]
+    assert lines[2:6] == [
+        "everywhere",
+        "bucketing portable → flagd-3: everybody is assigned anew",
+        "environments/production/approvals/required 2 → 1",
+        "teams/sre/members lost @bob",
+    ]
+
+
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [

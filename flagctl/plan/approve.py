@@ -47,7 +47,8 @@ def needed(part: EnvironmentPlan, sides: Sides, now: float) -> Iterator[Approval
     """
     before, after = sides.before.settings, sides.after.settings
     policy = before.environments.get(part.name) or after.environments.get(part.name)
-    if policy is None or not (part.flags or part.segments or _rules_change(before, after, policy)):
+    unread = _unread(sides, part.name)
+    if policy is None or not (part.flags or part.segments or unread or _rules_change(before, after, policy)):
         return
     for window in policy.freezes:
         if window.covers(now):
@@ -59,10 +60,10 @@ def needed(part: EnvironmentPlan, sides: Sides, now: float) -> Iterator[Approval
     flags = [flag for flag, _ in reasons]
     if _rules_change(before, after, policy):
         yield Approval(count=max(1, asks.required), who=asks.teams, why=f"what settings say of {part.name} changes")
-    elif reasons and asks.required:
-        said = [f"{flag.key}: {why}" for flag, why in reasons]
+    elif unread or (reasons and asks.required):
+        said = [*(f"{path} can't be read" for path in unread), *(f"{flag.key}: {why}" for flag, why in reasons)]
         more = f" and {len(said) - _REASONS} more" if len(said) > _REASONS else ""
-        yield Approval(count=asks.required, who=asks.teams, why="; ".join(said[:_REASONS]) + more)
+        yield Approval(count=max(1, asks.required), who=asks.teams, why="; ".join(said[:_REASONS]) + more)
     if asks.owner:
         owned: dict[str, list[str]] = {}
         for flag in flags:
@@ -70,6 +71,15 @@ def needed(part: EnvironmentPlan, sides: Sides, now: float) -> Iterator[Approval
             owned.setdefault(flag.owner if old is None else old.owner.team, []).append(flag.key)
         for team, keys in sorted(owned.items()):
             yield Approval(count=1, who=(team,), why=f"{team} owns {listed(keys)}")
+
+
+def _unread(sides: Sides, name: str) -> list[str]:
+    """The files that one side can't read: nobody knows what changes of them."""
+    found: list[set[str]] = []
+    for side in (held(sides.before, name), held(sides.after, name)):
+        files = [(side.flag_files, side.flags), (side.segment_files, side.segments)]
+        found.append({path for paths, known in files for key, path in paths.items() if key not in known})
+    return sorted(found[0] ^ found[1])
 
 
 def of_change(before: Repository, after: Repository, *, subject: str, now: float) -> Plan:

@@ -249,24 +249,11 @@ def _worst(flag: FlagPlan) -> tuple[Any, ...]:
 
 
 def _settings(before: Repository, after: Repository) -> Iterable[Change]:
-    """Settings that change what environments serve or who may change them."""
-    old, new = before.settings, after.settings
-    if old.bucketing != new.bucketing:
-        said = f"bucketing {old.bucketing} → {new.bucketing}: everybody is assigned anew"
-        yield Change(path="bucketing", old=old.bucketing, new=new.bucketing, words=said)
-    for name in dict.fromkeys((*old.environments, *new.environments)):
-        was, now = old.environments.get(name), new.environments.get(name)
-        if was is None or now is None:
-            said = f"environment {name} {'added' if was is None else 'removed'}"
-            yield Change(path=f"environments/{name}", old=_plain(was), new=_plain(now), words=said)
-        elif was != now:
-            fields = [field for field in was.__struct_fields__ if getattr(was, field) != getattr(now, field)]
-            said = f"environment {name}: {', '.join(fields)} changed"
-            yield Change(path=f"environments/{name}", old=_plain(was), new=_plain(now), words=said)
-
-
-def _plain(settings: Any) -> Any:
-    return msgspec.to_builtins(settings)
+    """What settings say otherwise, first how people are bucketed, with what that means."""
+    for change in sorted(diff.settings(before.settings, after.settings), key=lambda change: not change.meaning):
+        if change.path == "bucketing":
+            change = msgspec.structs.replace(change, words=f"{change.words}: everybody is assigned anew")
+        yield change
 
 
 def _problems(
