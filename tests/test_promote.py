@@ -162,6 +162,8 @@ def test_a_conflict_is_shown_and_settled(shop: Path, git: GitRun, flagctl: Run, 
     done = flagctl("promote", "checkout", "--to", "production", "--reason", "r", "--direct", *options, cwd=shop)
     assert done.returncode == 0, done.stderr
     assert edit.read((shop / PRODUCTION).read_text())["default"] == {"rollout": rollout}
+    again = flagctl("promote", "checkout", "--to", "production", "-n", "--take", "default/rolout=target", cwd=shop)
+    assert "warning: --take default/rolout settles nothing: that field is in no conflict" in again.stderr
 
 
 @pytest.mark.parametrize(

@@ -118,6 +118,8 @@ def promote(
             report(done, len(chosen))
             work.take(key)
         work.need()
+    idle = [field for field, _ in wanted.take if field and field not in work.settled]
+    work.notes += [f"--take {field} settles nothing: that field is in no conflict" for field in idle]
     keys = tuple(dict.fromkeys(work.flags))
     listed = ", ".join(keys[:3]) + (f" and {len(keys) - 3} more" if len(keys) > 3 else "")
     return Promotion(
@@ -151,6 +153,7 @@ class _Work:
         self.models: dict[str, Any] = {}
         self.conflicts: list[tuple[str, Conflict]] = []
         self.notes: list[str] = []
+        self.settled: set[str] = set()
 
     def chosen(self) -> list[str]:
         """The keys that are asked for."""
@@ -250,6 +253,7 @@ class _Work:
             )
 
     def _settled(self, path: str, conflict: Conflict) -> Literal["ours", "theirs"] | None:
+        self.settled.add(conflict.spelled)
         side = next((side for field, side in self.wanted.take if field in ("", conflict.spelled)), None)
         side = side or self.ask(path, conflict)
         return None if side is None else "theirs" if side == "source" else "ours"
