@@ -77,8 +77,8 @@ def _unread(sides: Sides, name: str) -> list[str]:
     """The files that one side can't read: nobody knows what changes of them."""
     found: list[set[str]] = []
     for side in (held(sides.before, name), held(sides.after, name)):
-        files = [(side.flag_files, side.flags), (side.segment_files, side.segments)]
-        found.append({path for paths, known in files for key, path in paths.items() if key not in known})
+        flags = {path for key, path in side.flag_files.items() if key not in side.flags}
+        found.append(flags | {path for key, path in side.segment_files.items() if key not in side.segments})
     return sorted(found[0] ^ found[1])
 
 
