@@ -32,6 +32,10 @@ def on(attribute: str) -> dict[str, Any]:
     return {"attribute": attribute, "op": "equals", "value": "sensitive"}
 
 
+def people(op: str, value: Any) -> dict[str, Any]:
+    return {"attribute": "targetingKey", "op": op, "value": value}
+
+
 ATTRIBUTES = {
     "email": {"type": "string", "private": True},
     "country": {"type": "string"},
@@ -45,6 +49,7 @@ SEGMENTS = {
     "inner": [on("team.size")],
     "outer": [{"segment": "inner"}],
     "unused": [on("country")],
+    "named": [people("equals", "ada@example.com")],
 }
 
 
@@ -83,6 +88,13 @@ def test_it_holds_tagged_flags_what_they_require_and_what_these_use() -> None:
         ({"rules": asks(on("country"), **rollout(5, by="email"))}, "/rules/0/bucket_by", ""),
         ({"schedule": [{"at": 1, "default": rollout(5, by="email")}]}, "/schedule/0/default/bucket_by", ""),
         ({"overrides": {"off": ["u1"], "on": ["u2", "ada@example.com"]}}, "/overrides/on", ""),
+        (
+            {"rules": asks({"any": [on("country"), people("in", ["u1", "ada@example.com"])]})},
+            "/rules/0/when/0/any/1",
+            "",
+        ),
+        ({"rules": asks({"not": people("starts_with", "ada@")})}, "/rules/0/when/0/not", ""),
+        ({"rules": asks({"segment": "named"})}, "/when/0", "named"),
     ],
 )
 def test_a_flag_with_something_private_is_left_out_and_so_is_what_requires_it(
@@ -94,7 +106,7 @@ def test_a_flag_with_something_private_is_left_out_and_so_is_what_requires_it(
         "needs": needs,
         "more": tagged("app", requires=[{"flag": "needs", "variant": "on"}]),
     }
-    flags["fine"] = tagged("web", overrides={"on": ["u1"]})
+    flags["fine"] = tagged("web", overrides={"on": ["u1"]}, rules=asks(people("ends_with", ["@example.com"])))
     assert [(one.flag, one.pointer, one.segment) for one in private(document(flags), WEB)] == [
         ("secret", pointer, segment)
     ]

@@ -124,6 +124,44 @@ def test_dated_changes_that_are_still_to_come(repo: Path, flagctl: Run, git: Run
     assert "next change 2098-01-01T00:00:00Z: wishlist-gallery (default)" in done.stdout
 
 
+RAMP = "{ramp: {variant: on, from: 0, to: 100, start: %s, duration: 36524d, step: 50}}"
+"""Steps at its start, 50 years later and 100 years later."""
+RUNNING, COMING = f"default: {RAMP % '2001-01-01'}\n", f"default: {RAMP % '2080-01-01'}\n"
+RULE = "rules: [{name: r, when: [{attribute: age, gt: 1}], %s}]\n"
+DATED = {
+    "expires": ("expires_at: 2098-01-01\n", [("2098-01-01", ["expires_at"])]),
+    "expired": (COMING + "expires_at: 2001-01-01 # flagctl: allow expired — it is over\n", []),
+    "coming": (COMING, [("2080-01-01", ["ramp"])]),
+    "running": (RUNNING, [("2051-01-01", ["ramp"])]),
+    "in-a-rule": (RULE % (RAMP % "2080-01-01")[1:-1], [("2080-01-01", ["ramp"])]),
+    "cut-off": (RUNNING + "expires_at: 2050-01-01\n", [("2050-01-01", ["expires_at"])]),
+    "off": (RUNNING + "enabled: false\nexpires_at: 2099-01-01\n", []),
+    "replaced": (RUNNING + "schedule: [{at: 2049-01-01, default: {serve: on}}]\n", [("2049-01-01", ["default"])]),
+    "turned-on": (
+        f"enabled: false\nschedule: [{{at: 2090-01-01, enabled: true, default: {RAMP % '2090-01-01'}}}]\n",
+        [("2090-01-01", ["enabled", "default"]), ("2140-01-01", ["ramp"])],
+    ),
+}
+
+
+def test_what_the_clock_still_does(repo: Path, flagctl: Run, git: Run) -> None:
+    for key, (more, _) in DATED.items():
+        text = f"description: d\nowner: {{team: growth}}\n{more}"
+        (repo / f"flags/production/{key}.yaml").write_text(text, encoding="utf-8")
+    git(repo, "add", "-A")
+    git(repo, "commit", "-qm", "Dated")
+    done = flagctl("publish", "production", "--no-self-test")
+    assert done.returncode == 0, done.stderr
+    (row,) = rows(flagctl)
+    found: dict[str, list[tuple[str, list[str]]]] = {key: [] for key in DATED}
+    for one in row["pending"]:
+        found[one["flag"]].append((one["at"][:7], one["what"]))
+    assert found == {key: [(day[:7], what) for day, what in coming] for key, (_, coming) in DATED.items()}
+    (remark,) = flagctl("status").stdout.splitlines()[2:]
+    assert "next change 2049-01-01T00:00:00Z: replaced (default); 2050-01-01T00:00:00Z: cut-off (expires_at)" in remark
+    assert remark.endswith("; and 3 more")
+
+
 @pytest.fixture
 def signing(repo: Path, git: Run, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("FLAGCTL_SIGNING_KEY", LINE)

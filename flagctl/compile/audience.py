@@ -2,12 +2,13 @@
 
 It holds the flags with one of the audience's tags, what they require, the segments and attributes these use, and
 nothing private: whoever asks can read all of it. A private attribute's name may be known, but conditions on it carry
-values (the addresses of the staff), and overrides may name people. A condition can't be left out without changing
-answers, so a flag with such a one is left out, and so is what requires it; `check` says so before.
+values (the addresses of the staff), and overrides and other conditions may name people. A condition can't be left out
+without changing answers, so a flag with such a one is left out, and so is what requires it; `check` says so before.
 """
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -24,6 +25,8 @@ _METADATA = {
     "tags": ("tags",),
     "kind": ("kind",),
 }
+_PERSON = re.compile(r"\w@")
+"""In an e-mail address, and not in the domain alone (`ends_with: "@example.com"`)."""
 
 
 class Private(msgspec.Struct, frozen=True):
@@ -44,7 +47,7 @@ def subset(document: Mapping[str, Any], audience: Audience) -> dict[str, Any]:
     for flag in flags.values():
         for name, _ in _segments(document, flag):
             segments[name] = document["segments"][name]
-        attributes |= {name for _, _, name in _attributes(document, flag)}
+        attributes |= {name for _, _, name, _ in _attributes(document, flag)}
     parents = {name[:i] for name in attributes for i, letter in enumerate(name) if letter == "."}
     whole = {name: value for name, value in document.items() if name not in ("signature", "kills")}
     part = {
@@ -92,13 +95,21 @@ def private(document: Mapping[str, Any], audience: Audience) -> Iterator[Private
     """All that is private in the flags of an audience, segments that they use included."""
     for key in sorted(selected(document, audience)):
         flag = document["flags"][key]
-        for segment, pointer, name in _attributes(document, flag):
+        for segment, pointer, name, value in _attributes(document, flag):
             if any(document["attributes"].get(part, {}).get("private") for part in _and_parents(name)):
                 yield Private(key, segment, pointer, f"{name} is private")
+            elif any(_PERSON.search(text) for text in _texts(value)):
+                yield Private(key, segment, pointer, "a condition names a person by e-mail address")
         if "overrides" not in audience.strip:
             for variant, users in flag.get("overrides", {}).items():
                 if any("@" in user for user in users):
                     yield Private(key, "", f"/overrides/{variant}", "an override names a person by e-mail address")
+
+
+def _texts(value: Any) -> Iterator[str]:
+    for one in value if isinstance(value, (list, tuple)) else (value,):
+        if isinstance(one, str):
+            yield one
 
 
 def _and_parents(name: str) -> list[str]:
@@ -106,19 +117,19 @@ def _and_parents(name: str) -> list[str]:
     return [".".join(parts[: i + 1]) for i in range(len(parts))]
 
 
-def _attributes(document: Mapping[str, Any], flag: Mapping[str, Any]) -> Iterator[tuple[str, str, str]]:
-    """(segment or "", pointer, attribute) of each condition and each bucketing."""
+def _attributes(document: Mapping[str, Any], flag: Mapping[str, Any]) -> Iterator[tuple[str, str, str, Any]]:
+    """(segment or "", pointer, attribute, what it is compared with) of each condition and each bucketing."""
     for place, outcome in _outcomes(flag):
         if "bucket_by" in outcome:
-            yield "", f"{place}/bucket_by", outcome["bucket_by"]
+            yield "", f"{place}/bucket_by", outcome["bucket_by"], None
     for i, rule in enumerate(flag.get("rules", ())):
         for place, condition in _conditions(rule["when"], f"/rules/{i}/when"):
             if "attribute" in condition:
-                yield "", place, condition["attribute"]
+                yield "", place, condition["attribute"], condition["value"]
     for name, segment in _segments(document, flag):
         for place, condition in _conditions(segment["when"], "/when"):
             if "attribute" in condition:
-                yield name, place, condition["attribute"]
+                yield name, place, condition["attribute"], condition["value"]
 
 
 def _outcomes(flag: Mapping[str, Any]) -> Iterator[tuple[str, Mapping[str, Any]]]:

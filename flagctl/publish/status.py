@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import math
+from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
 import msgspec
@@ -26,7 +27,10 @@ Lost = Callable[[str], bool]
 
 
 class Pending(msgspec.Struct, frozen=True):
-    """A dated change of the live snapshot that is still to come."""
+    """A dated change of the live snapshot that is still to come.
+
+    what: the fields that a schedule changes, `expires_at`, or `ramp` for the next step of one.
+    """
 
     flag: str
     at: int
@@ -132,10 +136,25 @@ def _drift(
 
 
 def _pending(document: dict[str, Any], now: float) -> tuple[Pending, ...]:
-    found = [
-        Pending(key, entry["at"], tuple(name for name in ("enabled", "default") if name in entry))
-        for key, flag in document["flags"].items()
-        for entry in flag.get("schedule", ())
-        if entry["at"] > now
-    ]
-    return tuple(sorted(found, key=lambda one: (one.at, one.flag)))
+    found = [Pending(key, at, what) for key, flag in document["flags"].items() for at, what in _dated(flag, now)]
+    return tuple(sorted(found, key=lambda one: (one.at, one.flag, one.what)))
+
+
+def _dated(flag: dict[str, Any], now: float) -> Iterator[tuple[int, tuple[str, ...]]]:
+    """What the clock still does to a flag, up to its end; of a ramp the next step alone."""
+    end = flag.get("expires_at", math.inf)
+    schedule = [entry for entry in flag.get("schedule", ()) if entry["at"] < end]
+    for entry in schedule:
+        if entry["at"] > now:
+            yield entry["at"], tuple(name for name in ("enabled", "default") if name in entry)
+    if not flag["enabled"] and not any(entry.get("enabled") for entry in schedule):
+        return
+    if now < end < math.inf:
+        yield end, ("expires_at",)
+    defaults = [(-math.inf, flag["default"]), *((one["at"], one["default"]) for one in schedule if "default" in one)]
+    ends = [*(at for at, _ in defaults[1:]), end]
+    spans = [(start, stop, outcome) for (start, outcome), stop in zip(defaults, ends, strict=True)]
+    for start, stop, outcome in (*spans, *((-math.inf, end, rule) for rule in flag.get("rules", ()))):
+        steps = [at for at, _ in outcome.get("ramp", ()) if max(start, now) < at < stop]
+        if steps:
+            yield min(steps), ("ramp",)

@@ -1,8 +1,8 @@
 """A flag for an audience holds something private.
 
 An audience's snapshot can be read by everybody in it: in a browser, by anybody. A condition on a private attribute
-tells the values that it looks for, and an override may name a person. Such a flag, and what requires it, is left out
-of the audience, and there its callers get their own default.
+tells the values that it looks for, and an override or a condition may name a person by e-mail address. Such a flag,
+and what requires it, is left out of the audience, and there its callers get their own default.
 """
 
 from __future__ import annotations

@@ -11,7 +11,7 @@ from flagctl.cli.formats.verified import ago
 from flagctl.model import times
 
 if TYPE_CHECKING:
-    from flagctl.publish.status import Status
+    from flagctl.publish.status import Pending, Status
 
 HEADERS = ["ENVIRONMENT", "TARGET", "VERSION", "COMMIT", "AGE", "DRIFT", "PENDING", "SIGNATURE"]
 _SUBJECTS = 5
@@ -59,12 +59,17 @@ def remarks(found: Status, now: float) -> Iterator[str]:
     for key, until in found.kills.items():
         yield f"{where}: {key} is TURNED OFF until {times.text(until)}"
     if found.pending:
-        first = found.pending[0]
-        yield f"{where}: next change {times.text(first.at)}: {first.flag} ({' and '.join(first.what)})"
+        told = "; ".join(map(_change, found.pending[:_SUBJECTS]))
+        more = f"; and {len(found.pending) - _SUBJECTS} more" if len(found.pending) > _SUBJECTS else ""
+        yield f"{where}: next change {told}{more}"
     if found.canary:
         yield f"{where}: canary version {found.canary[0]} for {found.canary[1] / 1000:g} % of the instances"
     if found.retires is not None and not found.reason and found.retires - now < _SOON:
         yield f"{where}: {found.key} is retired at {times.text(found.retires)}; publish with another key before"
+
+
+def _change(change: Pending) -> str:
+    return f"{times.text(change.at)}: {change.flag} ({' and '.join(change.what)})"
 
 
 def document(found: Iterable[Status]) -> dict[str, Any]:
