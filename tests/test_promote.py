@@ -356,6 +356,9 @@ def test_a_protected_target_gets_a_branch_that_the_next_run_brings_up_to_date(
     head = git(shop, "rev-parse", "HEAD").strip()
     first = flagctl(*arguments, cwd=shop)
     assert first.returncode == 0, first.stderr
+    assert "warning: the branch brings a commit of main along that origin does not have" in first.stderr
+    git(shop, "push", "-q")
+    assert "warning" not in flagctl(*arguments, cwd=shop).stderr
     done = json.loads(first.stdout)
     branch = done["branch"]
     assert branch.startswith("flagctl/promote/staging-production/checkout-")

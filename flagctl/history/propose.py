@@ -38,7 +38,8 @@ class Proposal(msgspec.Struct, frozen=True, kw_only=True):
 class Proposed(msgspec.Struct, frozen=True, kw_only=True):
     """What became of it. remote: where the branch was pushed to, "" for nowhere. url: the pull request's, or "".
 
-    advice: what to do next, as the person types or opens it. lacking: see Opened.
+    advice: what to do next, as the person types or opens it. lacking: see Opened. onto: the branch it is meant for.
+    more: how many commits it brings beside its own, which that branch has here and not at the remote.
     """
 
     branch: str
@@ -47,6 +48,8 @@ class Proposed(msgspec.Struct, frozen=True, kw_only=True):
     url: str = ""
     advice: str = ""
     lacking: tuple[str, ...] = ()
+    onto: str = ""
+    more: int = 0
 
 
 class Opened(NamedTuple):
@@ -81,7 +84,10 @@ def propose(
     """
     commit = _commit(git, texts, message, proposal.branch)
     git.read("update-ref", f"refs/heads/{proposal.branch}", commit)
-    return offer(git, commit, proposal, forge, anew=True)
+    done = offer(git, commit, proposal, forge, anew=True)
+    beside = f"refs/remotes/{done.remote}/{proposal.onto}..{commit}^"
+    more = git.run("rev-list", "--count", beside)[1].strip() if done.remote else ""
+    return msgspec.structs.replace(done, onto=proposal.onto, more=int(more or 0))
 
 
 def offer(git: Git, commit: str, proposal: Proposal, forge: Forge | None = None, *, anew: bool = False) -> Proposed:

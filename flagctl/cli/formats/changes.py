@@ -55,6 +55,12 @@ def _proposed(out: Output, proposed: Proposed) -> None:
         out.data(proposed.url)
     else:
         out.say(f"next: {proposed.advice}")
+    if proposed.more:
+        brought = "a commit" if proposed.more == 1 else f"{proposed.more} commits"
+        out.warn(
+            f"the branch brings {brought} of {proposed.onto} along that {proposed.remote} does not have",
+            f"git push {proposed.remote} {proposed.onto} makes it this change alone",
+        )
     for one in proposed.lacking:
         out.warn(f"the pull request is open, but {one}")
 
