@@ -65,6 +65,29 @@ def test_each_environment_is_held_against_the_one_it_is_promoted_from() -> None:
     assert {key: list(lags) for key, lags in found.flags.items()} == {"f": ["staging"]}
 
 
+HOME = "  - {name: home, promote: false, when: [{attribute: plan, equals: pro}], serve: on}\n"
+
+
+@pytest.mark.parametrize(
+    ("staging", "production", "owned", "behind"),
+    [
+        (flag(50), flag(50, "overrides: {on: [ada]}\n"), "[overrides]", None),
+        (flag(50), flag(50, "overrides: {on: [ada]}\n"), "[schedule]", 1),
+        (flag(50), flag(20, "overrides: {on: [ada]}\n"), "[overrides]", 1),
+        (flag(50), flag(20), "[default/rollout]", None),
+        (flag(50), flag(50, f"rules:\n{HOME}"), "[]", None),
+        (flag(50, f"rules:\n{HOME}"), flag(50), "[]", None),
+        (flag(50, f"rules:\n{HOME.replace('false', 'true')}"), flag(50), "[]", 1),
+    ],
+)
+def test_what_no_promotion_moves_does_not_lag(staging: str, production: str, owned: str, behind: int | None) -> None:
+    said = SETTINGS.replace("promotes_from: staging", f"promotes_from: staging, owned: {owned}")
+    tree = {"flags/staging/f.yaml": staging, "flags/production/f.yaml": production, "flags/flagctl.yaml": said}
+    tree["flags/attributes.yaml"] = "attributes:\n  plan: {type: string}\n"
+    found = drift(reading(tree).repository, {}, "production").flags.get("f", {}).get("production")
+    assert (found and len(found.changes)) == behind
+
+
 def test_the_command_counts_from_real_commits(
     flagctl: Run, repo: Path, git: GitRun, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -8,6 +8,7 @@ from typing import Any, Literal
 import msgspec
 
 from flagctl.model import times
+from flagctl.model.flag import Flag
 from flagctl.model.repository import Environment, Repository
 from flagctl.plan import diff
 from flagctl.plan.change import Change
@@ -22,6 +23,8 @@ Kind = Literal["behind", "missing", "extra", "apart", "unreadable"]
 
 class Lag(msgspec.Struct, frozen=True, kw_only=True):
     """How one flag stands in one environment against the environment it is promoted from.
+
+    What a promotion never moves does not count.
 
     kind: behind: that one was changed since; missing: it is not here yet; extra: it is only here; apart: this one
     was changed since, by itself; unreadable: one of the files has problems. changes: what would make it the
@@ -103,7 +106,12 @@ def _lag(repository: Repository, key: str, name: str, source: str, touched: Time
     ours, theirs = sorted(touched.get((name, key), ())), sorted(touched.get((source, key), ()))
     if any(key in place.flag_files and key not in place.flags for place in (here, there)):
         return Lag(kind="unreadable", changes=(), since=None)
-    changes = tuple(change for change in diff.flags(here.flags.get(key), there.flags.get(key)) if change.meaning)
+    kept = _kept(repository, (name, source), [place.flags[key] for place in (here, there) if key in place.flags])
+    changes = tuple(
+        change
+        for change in diff.flags(here.flags.get(key), there.flags.get(key))
+        if change.meaning and not any(f"{change.path}/".startswith(f"{path}/") for path in kept)
+    )
     if not changes:
         return None
     if key not in here.flags:
@@ -113,6 +121,13 @@ def _lag(repository: Repository, key: str, name: str, source: str, touched: Time
     if ours and (not theirs or ours[-1] > theirs[-1]):
         return Lag(kind="apart", changes=changes, since=_after(ours, theirs))
     return Lag(kind="behind", changes=changes, since=_after(theirs, ours))
+
+
+def _kept(repository: Repository, names: Sequence[str], flags: Sequence[Flag]) -> list[str]:
+    """The fields of a flag that a promotion leaves alone: they lag behind nothing."""
+    settings = repository.settings.environments
+    owned = [field for name in names if name in settings for field in settings[name].owned]
+    return [*owned, *(f"rules/{rule.name}" for flag in flags for rule in flag.rules if not rule.promote)]
 
 
 def _after(some: Sequence[int], others: Sequence[int]) -> int | None:

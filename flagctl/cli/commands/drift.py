@@ -10,7 +10,7 @@ def command(ctx: typer.Context, environment: AnyEnvironment = None, as_json: Jso
     """Show how far each environment lags behind the one it is promoted from.
 
     A cell says how many changes are missing and for how long; `flagctl diff` says which. «apart» means that this
-    environment was changed last, by itself. Exits with 1 when anything lags.
+    environment was changed last, by itself. What `promote` never moves does not count. Exits with 1 when anything lags.
 
     \b
     Examples:
