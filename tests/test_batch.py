@@ -386,6 +386,39 @@ def test_columns_are_chosen_and_named(tmp_path: Path, kind: str) -> None:
     assert set(found["variant"]) == {"mine"}
 
 
+@pytest.mark.parametrize("text", ["", "\n \n"])
+@pytest.mark.parametrize("kind", ["parquet", "csv"])
+def test_lines_that_are_not_there_are_an_empty_table(tmp_path: Path, kind: str, text: str) -> None:
+    (tmp_path / "in.jsonl").write_text(text)
+    assert batch(tmp_path / "in.jsonl", tmp_path / f"out.{kind}").rows == 0
+    assert loaded(tmp_path / f"out.{kind}").columns == ["variant", "value", "reason", "rule"]
+
+
+def test_lines_that_are_no_columns_need_be_none_for_our_own(tmp_path: Path) -> None:
+    (tmp_path / "in.jsonl").write_text('{"x": [1]}\n{"x": {"y": 1}}\n')
+    batch(tmp_path / "in.jsonl", tmp_path / "out.parquet", columns=["variant"])
+    assert loaded(tmp_path / "out.parquet").rows() == [("a",), ("a",)]
+
+
+BYTES = pl.Series("x", [b"\xff"])
+
+
+@pytest.mark.parametrize(
+    ("data", "into", "said"),
+    [
+        (pl.DataFrame([BYTES]), "out.jsonl", 'column "x" holds bytes, which .jsonl files'),
+        (pl.DataFrame([BYTES]), "out.csv", 'column "x" holds bytes, which .csv files'),
+        (pl.DataFrame([pl.DataFrame([BYTES]).to_struct("s").implode()]), "out.jsonl", 'column "s" holds bytes'),
+        (pl.DataFrame({"x": [[1]]}), "out.csv", 'column "x" holds lists or objects, which .csv files'),
+        (pl.DataFrame(), "out.csv", "has no columns"),
+    ],
+)
+def test_what_a_format_can_not_carry_is_named(tmp_path: Path, data: pl.DataFrame, into: str, said: str) -> None:
+    data.write_parquet(tmp_path / "in.parquet")
+    with pytest.raises(UsageError, match=said):
+        batch(tmp_path / "in.parquet", tmp_path / into, base={"targetingKey": "ada"})
+
+
 def test_a_line_stays_as_it_was(tmp_path: Path) -> None:
     lines = ['{"age": 18446744073709551616, "x":[1, 2.50] }', "", " {}\r", '{"targetingKey":5,"age":20,"é":"\\u00e9"}']
     (tmp_path / "in.jsonl").write_bytes("\n".join(lines).encode())

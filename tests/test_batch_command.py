@@ -64,6 +64,13 @@ WRONG: list[tuple[list[str], str, bytes, str]] = [
     ([], "in.csv", b"id\n1\n", "in.csv has no column targetingKey, and the answer depends on who asks"),
     (["--user-column", "ids"], "in.csv", b"id\n1\n", "hint: did you mean id?"),
     ([], "in.csv", b"targetingKey,rule\na,1\n", 'in.csv has a column "rule" already'),
+    (
+        ["-o", "o.csv"],
+        "in.jsonl",
+        b'{"a":{"b":1}}\n{"a":{"b":[2]}}\n',
+        '"a.b" is a single value in line 1 and a list in line 2',
+    ),
+    (["--columns", ","], "in.csv", USERS.encode(), "--columns names none"),
     (["--columns", "variant,nam"], "in.csv", b"targetingKey,name\na,1\n", "hint: did you mean name?"),
     ([], "in.jsonl", b'{}\n\n{"a":\n', "in.jsonl, line 3: Input data was truncated"),
     ([], "in.jsonl", b"{}\n[1]\n", "in.jsonl, line 2: Expected `object`, got `array`"),

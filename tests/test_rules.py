@@ -94,6 +94,8 @@ def when(*conditions: str) -> str:
         ("{attribute: email, not_matches: '(?=x)'}", "bad-pattern", "/not_matches"),
         ("{attribute: email, matches: '(a)\\1'}", "bad-pattern", "/matches"),
         ("{attribute: app_version, semver_lt: '01.2'}", "bad-version", "/semver_lt"),
+        ("{attribute: app_version, semver_lt: 1.9007199254740992.0}", "bad-version", "/semver_lt"),
+        ("{attribute: app_version, semver_lt: 1.0.0-9007199254740992}", "bad-version", "/semver_lt"),
         ("{attribute: app_version, semver_lt: v1.2.3-rc.1+x}", "", ""),
     ],
 )

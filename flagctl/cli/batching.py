@@ -53,7 +53,9 @@ def wanted(source: str | None, into: str | None, user: str | None, columns: str 
         return None
     if into is None:
         raise UsageError("--batch needs -o, the file to write", hint=_EXAMPLE)
-    chosen = None if columns is None else [name for name in columns.split(",") if name]
+    chosen = None if columns is None else [name for name in dict.fromkeys(columns.split(",")) if name]
+    if chosen == []:
+        raise UsageError("--columns names none", hint="--columns targetingKey,variant")
     return Request(source=Path(source), into=Path(into), user=user, columns=chosen, prefix=prefix)
 
 

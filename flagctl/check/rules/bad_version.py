@@ -1,7 +1,7 @@
 """A version is not one: versions are `2`, `2.3`, `2.3.1` or `2.3.1-beta.1`.
 
 The `semver_…` operators compare as semver.org says, with missing numbers taken for 0. With something else they match
-nobody.
+nobody. Numbers beyond 2^53 are none to JavaScript.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from flagctl.problems import Problem
 
 ID = "bad-version"
 SEVERITY = "error"
+_LARGEST = 2**53 - 1
 BAD = """\
 description: Show the new player.
 owner: {team: media}
@@ -38,7 +39,13 @@ rules:
 def check_conditions(view: View) -> Iterator[Problem]:
     """Versions of all conditions."""
     for test, place in view.tests:
-        if OPERATORS[test.operator].takes == "version" and semver.key(str(test.value)) is None:
+        if OPERATORS[test.operator].takes != "version":
+            continue
+        key = semver.key(str(test.value))
+        if key is None:
             message = f"{words.value(test.value)} is no version"
             hint = "write numbers, such as 2.3.1 or 2.3.1-beta.1; ranges are two conditions"
             yield view.problem(ID, message, f"{place}/{test.operator}", hint=hint)
+        elif max(*key[:3], *(number for _, number, _ in key[3])) > _LARGEST:
+            message = f"{words.value(test.value)} has a number beyond 2^53, which is a version in some languages only"
+            yield view.problem(ID, message, f"{place}/{test.operator}", hint="write smaller numbers")

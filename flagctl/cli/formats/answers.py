@@ -60,7 +60,7 @@ def batch(out: Output, done: Batch, *, as_json: bool) -> None:
     """How many rows had which answer."""
     for warning, hint in done.warnings:
         out.warn(warning, hint)
-    out.say(f"{done.rows:,} rows answered, written to {done.into}")
+    out.say(f"{done.rows:,} {'row' if done.rows == 1 else 'rows'} answered, written to {done.into}")
     if as_json:
         counted = [{**said._asdict(), "rows": count} for said, count in done.answers]
         head = {**_head("flagctl/eval-batch/1", done), "flag": done.flag, "output": str(done.into)}

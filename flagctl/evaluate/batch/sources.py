@@ -89,6 +89,8 @@ class ParquetSource:
     def __init__(self, path: Path, wanted: Collection[str], keys: Collection[str], user: str | None) -> None:
         self._path = path
         names = self.scan().collect_schema().names()
+        if not names:
+            raise UsageError(f"{path} has no columns")
         self._columns = Columns(str(path), names, wanted, keys, user and required(str(path), user, names))
         self.reads = self._columns.reads
 
@@ -234,6 +236,24 @@ def broken_line(path: Path) -> str:
                     msgspec.json.decode(line.decode(), type=dict[str, Any])
             except (ValueError, RecursionError) as error:
                 return f"line {number}: {error}"
+    return ""
+
+
+def unlike_lines(path: Path) -> str:
+    """Which field of JSON lines can't be a column, being of another shape in two of them; "" when there is none."""
+    seen: dict[str, tuple[str, int]] = {}
+    with path.open("rb") as file:
+        for number, line in enumerate(file, 1):
+            fields = list(msgspec.json.decode(line).items()) if line.strip() else []
+            for name, value in fields:
+                if value is None:
+                    continue
+                shape = {dict: "an object", list: "a list"}.get(type(value), "a single value")
+                first, where = seen.setdefault(name, (shape, number))
+                if first != shape:
+                    return f'"{name}" is {first} in line {where} and {shape} in line {number}'
+                if isinstance(value, dict):
+                    fields += [(f"{name}.{inner}", within) for inner, within in value.items()]
     return ""
 
 

@@ -28,6 +28,7 @@ from flagctl.evaluate.batch.sources import (
     broken_line,
     broken_row,
     required,
+    unlike_lines,
 )
 from flagctl.evaluate.operators import lookup
 from flagctl.model.repository import Attribute
@@ -160,7 +161,8 @@ class _Work:
                 self.answered_lines, return_dtype=pl.String, is_elementwise=True
             )
             return frame.select(asked.alias(LINE))
-        if isinstance(self.source, JsonSource):
+        own = set(self.added.values())
+        if isinstance(self.source, JsonSource) and not (self.job.columns and own.issuperset(self.job.columns)):
             frame = _parsed(frame, self.job.source)
         schema = frame.collect_schema()
         names = [name for name in schema.names() if name not in (ROW, LINE)]
@@ -168,12 +170,13 @@ class _Work:
         wanted = [*names, *self.added.values()] if self.job.columns is None else self.job.columns
         for name in wanted:
             required(str(self.job.source), name, [*names, *self.added.values()])
-        nested = [name for name in wanted if name in names and schema[name].is_nested()]
-        if nested and format_of(self.job.into) == "csv":
-            raise UsageError(
-                f'column "{nested[0]}" holds lists or objects, which CSV can\'t carry',
-                hint="write -o answers.parquet or answers.jsonl, or choose --columns",
-            )
+        for name in wanted:
+            if name in names and (held := _unsaid(schema[name], format_of(self.job.into))):
+                others = "-o answers.parquet" if held == "bytes" else "-o answers.parquet or answers.jsonl"
+                raise UsageError(
+                    f'column "{name}" holds {held}, which {self.job.into.suffix} files can\'t carry',
+                    hint=f"write {others}, or choose --columns",
+                )
         parts = [part for part, name in self.added.items() if name in wanted]
         types = {self.added[part]: self.dtype(part) for part in parts}
         reads = self.source.reads or names[:1]  # something that has as many rows
@@ -269,8 +272,20 @@ class _Work:
         return msgspec.json.encode(found).decode()
 
 
+def _unsaid(dtype: Any, into: str) -> str:
+    """What a column holds that a format can't write; "" for nothing."""
+    if into == "csv" and dtype.is_nested():
+        return "lists or objects"
+    members = [field.dtype for field in getattr(dtype, "fields", [])] or [getattr(dtype, "inner", None)]
+    if dtype == pl.Binary or any(member is not None and _unsaid(member, "jsonl") for member in members):
+        return "" if into == "parquet" else "bytes"
+    return ""
+
+
 def _parsed(frame: pl.LazyFrame, path: Path) -> pl.LazyFrame:
     """JSON lines as columns, typed by what all lines hold."""
+    if not frame.head(1).collect().height:
+        return frame
     schema = pl.scan_ndjson(glob.escape(str(path)), infer_schema_length=None).collect_schema()
     return frame.with_columns(pl.col(LINE).str.json_decode(pl.Struct(schema)).alias(_ANSWER)).unnest(_ANSWER)
 
@@ -301,6 +316,11 @@ def _explained(error: BaseException, job: Job) -> BaseException:
     match format_of(job.source):
         case "csv":
             text = broken_row(job.source) or text
+        case "jsonl" if not (broken := broken_line(job.source)):
+            raised = f"{job.source} can't be made columns: {unlike_lines(job.source) or text}"
+            return UsageError(
+                raised, hint="write -o answers.jsonl, which keeps lines as they are, or --columns variant,rule alone"
+            )
         case "jsonl":
-            text = broken_line(job.source) or text
+            text = broken
     return UsageError(f"{job.source} can't be read: {text}")
