@@ -28,8 +28,8 @@ def command(
 
     \b
     Examples:
-      flagctl simulate checkout-flow -e production -a country=DE -a app_version=2.10.0
-      flagctl simulate checkout-flow -e production --users 100000 --clock 2027-01-01 --plot split.svg
+      flagctl simulate checkout-button-text -e production -a country=DE
+      flagctl simulate wishlist-gallery -e production --users 100000 --clock 2027-03-01 --plot split.svg
     """
     from flagctl.cli import asking, simulation
     from flagctl.cli.formats import simulation as format

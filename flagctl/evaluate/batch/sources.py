@@ -248,7 +248,13 @@ def unlike_lines(path: Path) -> str:
             for name, value in fields:
                 if value is None:
                     continue
-                shape = {dict: "an object", list: "a list"}.get(type(value), "a single value")
+                shape = (
+                    "an object"
+                    if isinstance(value, dict)
+                    else "a list"
+                    if isinstance(value, list)
+                    else "a single value"
+                )
                 first, where = seen.setdefault(name, (shape, number))
                 if first != shape:
                     return f'"{name}" is {first} in line {where} and {shape} in line {number}'

@@ -313,14 +313,11 @@ def _explained(error: BaseException, job: Job) -> BaseException:
             return OutsideError(
                 f"{job.into} can't be written: {os.strerror(number)}", hint="free some space; nothing was written"
             )
-    match format_of(job.source):
-        case "csv":
-            text = broken_row(job.source) or text
-        case "jsonl" if not (broken := broken_line(job.source)):
-            raised = f"{job.source} can't be made columns: {unlike_lines(job.source) or text}"
-            return UsageError(
-                raised, hint="write -o answers.jsonl, which keeps lines as they are, or --columns variant,rule alone"
-            )
-        case "jsonl":
-            text = broken
-    return UsageError(f"{job.source} can't be read: {text}")
+    kind = format_of(job.source)
+    broken = broken_row(job.source) if kind == "csv" else broken_line(job.source) if kind == "jsonl" else ""
+    if kind != "jsonl" or broken:
+        return UsageError(f"{job.source} can't be read: {broken or text}")
+    return UsageError(
+        f"{job.source} can't be made columns: {unlike_lines(job.source) or text}",
+        hint="write -o answers.jsonl, which keeps lines as they are, or --columns variant,rule alone",
+    )
