@@ -21,7 +21,7 @@ from snapshots import NOW, arms, flag, rule, snapshot, split
 from snapshots import test as condition
 
 from flagctl.errors import UsageError
-from flagctl.evaluate.batch.columns import column
+from flagctl.evaluate.batch.columns import Constant, column
 from flagctl.evaluate.batch.engine import Plan
 from flagctl.evaluate.batch.hashing import hashes, limit
 from flagctl.evaluate.batch.sources import LINE, ROW, Columns, JsonSource, ParquetSource
@@ -398,6 +398,18 @@ def test_lines_that_are_no_columns_need_be_none_for_our_own(tmp_path: Path) -> N
     (tmp_path / "in.jsonl").write_text('{"x": [1]}\n{"x": {"y": 1}}\n')
     batch(tmp_path / "in.jsonl", tmp_path / "out.parquet", columns=["variant"])
     assert loaded(tmp_path / "out.parquet").rows() == [("a",), ("a",)]
+
+
+@pytest.mark.parametrize("depth", [700, 3_000])  # too deep to answer, too deep even to go through
+def test_too_many_flags_behind_one_are_no_crash(depth: int) -> None:
+    chain = {f"f{n}": flag(requires=[{"flag": f"f{n - 1}", "variant": "on"}] if n else []) for n in range(depth)}
+    plan = Plan(snapshot(chain), f"f{depth - 1}", NOW, {})
+    said = plan.needs.trouble
+    if not said:
+        with pytest.raises(UsageError) as error:
+            plan.answer(lambda name: Constant(None, 1), 1)
+        said = error.value.message
+    assert said.endswith("what it requires goes too deep")
 
 
 BYTES = pl.Series("x", [b"\xff"])

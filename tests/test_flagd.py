@@ -158,6 +158,21 @@ FOREIGN = {"foreign_bucketing": {"algorithm": "launchdarkly-sha1", "salt": "s"}}
 NEEDS_G = {"requires": [{"flag": "g", "variant": "on"}]}
 
 
+def test_a_chain_of_requirements_names_the_flag_at_its_end() -> None:
+    chain = [
+        flag(**FOREIGN, default=rollout(5)),
+        *(flag(requires=[{"flag": f"f{n}", "variant": "on"}]) for n in range(3)),
+    ]
+    found = made({f"f{n}": one for n, one in enumerate(chain)}).unsaid
+    why = "flagd can't bucket by launchdarkly-sha1"
+    assert [one.message for one in found] == [
+        why,
+        f"f0 can't be said in flagd: {why}",
+        f"f1 can't be said in flagd, for f0 can't: {why}",
+        f"f2 can't be said in flagd, for f0 can't: {why}",
+    ]
+
+
 @pytest.mark.parametrize(
     ("flags", "segments", "missing"),
     [

@@ -192,8 +192,10 @@ class _Compiler:
             circle = UnsayableError("flagd-requires", "it requires itself")
             logic, lacking = self.flags.get(required, (False, [circle]))
             if lacking:
-                message = f"{required} can't be said in flagd: {lacking[0]}"
-                missing.append(UnsayableError("flagd-requires", message, pointer("requires", index, "flag")))
+                root = lacking[0].root or (required, str(lacking[0]))
+                first = "" if root[0] == required else f", for {root[0]} can't"
+                message = f"{required} can't be said in flagd{first}: {root[1]}"
+                missing.append(UnsayableError("flagd-requires", message, pointer("requires", index, "flag"), root))
             unmet = either(unmet, logic != variant if isinstance(logic, str) else {"!==": [logic, variant]})
         return unmet
 

@@ -40,13 +40,15 @@ _VERSIONS = {"semver_eq": "=", "semver_gt": ">", "semver_gte": ">=", "semver_lt"
 class UnsayableError(Exception):
     """Something for which flagd has no words. Never leaves this room.
 
-    code: the check rule it belongs to. place: where in the flag, once that is known.
+    code: the check rule it belongs to. place: where in the flag, once that is known. root: the required flag at
+    the end of the chain that can't be said, and why.
     """
 
-    def __init__(self, code: str, message: str, place: str = "") -> None:
+    def __init__(self, code: str, message: str, place: str = "", root: tuple[str, str] | None = None) -> None:
         super().__init__(message)
         self.code = code
         self.place = place
+        self.root = root
 
 
 def test(name: str, operator: str, wanted: Any) -> Logic:

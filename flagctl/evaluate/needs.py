@@ -7,12 +7,14 @@ from typing import Any
 
 from flagctl.model.condition import TARGETING_KEY
 
+TOO_DEEP = "what it requires goes too deep"
+
 
 class Needs:
     """attributes: all that are read; tested: those of them that conditions ask for; keys: those that are hashed
     or looked up in `overrides`.
 
-    trouble: why the flag can't be answered: something behind it is not there or leads back to itself; else "".
+    trouble: why the flag can't be answered: something behind XX
     """
 
     def __init__(self, snapshot: Mapping[str, Any], key: str) -> None:
@@ -21,7 +23,10 @@ class Needs:
         self.trouble = ""
         self._snapshot = snapshot
         self._seen: dict[tuple[str, str], bool] = {}
-        self._visit("flag", key)
+        try:
+            self._visit("flag", key)
+        except RecursionError:
+            self.trouble = TOO_DEEP
         self.attributes = self.tested | self.keys
 
     def _visit(self, kind: str, name: str) -> None:

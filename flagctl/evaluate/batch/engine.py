@@ -7,11 +7,12 @@ from typing import Any, NamedTuple
 
 import polars as pl
 
+from flagctl.errors import UsageError
 from flagctl.evaluate.batch.columns import Column, Constant, full, one_of
 from flagctl.evaluate.batch.hashing import hashes, limit
 from flagctl.evaluate.bucket import BUCKETS, FOREIGN
 from flagctl.evaluate.evaluator import PREVIEW, is_static
-from flagctl.evaluate.needs import Needs
+from flagctl.evaluate.needs import TOO_DEEP, Needs
 from flagctl.model.condition import TARGETING_KEY
 
 Attributes = Callable[[str], Column | Constant]
@@ -51,8 +52,11 @@ class Plan:
         return self._numbers[said]
 
     def answer(self, attributes: Attributes, height: int) -> pl.Series:
-        """The number of each row's answer."""
-        return _Chunk(self, attributes, height).answer(self.key)
+        """The number of each row's answer. Raises UsageError for a flag with too many behind it."""
+        try:
+            return _Chunk(self, attributes, height).answer(self.key)
+        except RecursionError:
+            raise UsageError(f"{self.key} can't be answered: {TOO_DEEP}") from None
 
 
 class _Draw(NamedTuple):
