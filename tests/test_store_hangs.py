@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from proxy import faulty_s3
 from publisher import LIVE, send
 from servers import BUCKET, Place, until
 from snapshots import flag, snapshot
@@ -137,6 +138,20 @@ def test_what_is_large_may_take_longer(pieces: list[tuple[int, int]], given_up: 
             patience.read_all(read1, 3, clock=lambda: now)
     else:
         assert len(patience.read_all(read1, 3, clock=lambda: now)) == sum(size for _, size in pieces)
+
+
+def test_s3_that_says_nothing_is_given_up_before_s3_that_says_not_now(make_place: Callable[[str], Place]) -> None:
+    with faulty_s3(make_place("s3").url, "PUT") as (url, faults):
+        place = Place("s3", url)
+        send(place.open(), 1)
+        faults += ["silence", "silence", "not reached"]
+        with pytest.raises(OutsideError, match="Read timeout") as caught:
+            send(place.open(), 2)
+        assert "`timeout: 2` beside its url" in caught.value.hint
+        assert faults == ["not reached"]
+        faults[:] = ["503", "silence", "503"]
+        assert send(place.open(), 2).outcome == "published"
+        assert faults == []
 
 
 @pytest.mark.parametrize("says", ["nothing", "redis"])

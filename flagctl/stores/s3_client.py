@@ -29,6 +29,8 @@ _WORDS = {
     "RequestTimeTooSkewed": ("the clock here is wrong, or the service's is", "compare them; timedatectl sets this one"),
     "ExpiredToken": ("the credentials have expired", "sign in again (aws sso login)"),
     "SlowDown": ("it asks for fewer requests, also after some time", "publish again in a minute"),
+    "InternalError": ("the service failed, also when it was asked again", "publish again in a minute"),
+    "500": ("the service failed, also when it was asked again", "publish again in a minute"),
     "503": ("it is not available, also after some time", "publish again in a minute"),
     "PermanentRedirect": ("the bucket is in another region", "say `region`, or set AWS_REGION"),
     "NotImplemented": ("it does not support conditional writes", "publish again: this is known now"),
