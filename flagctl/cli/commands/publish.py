@@ -18,7 +18,9 @@ def command(
     canary: Annotated[str | None, typer.Option(metavar="PERCENT", help="Beside what is live, for a few first.")] = None,
     promote: Annotated[bool, typer.Option("--promote-canary", help="Make the canary everybody's.")] = False,
     abort: Annotated[bool, typer.Option("--abort-canary", help="Take the canary back.")] = False,
-    allow_older: Annotated[bool, typer.Option("--allow-older", help="Go back behind what is live.")] = False,
+    allow_older: Annotated[
+        bool, typer.Option("--allow-older", help="Also over what this history lacks, or what is newer.")
+    ] = False,
     above: Annotated[
         int | None, typer.Option(metavar="VERSION", min=0, max=10**12, help="The next version is above this one.")
     ] = None,
@@ -32,13 +34,14 @@ def command(
 ) -> None:
     """Send an environment's snapshot to where services read it.
 
-    What is committed is published, never what lies around in the work tree. Nothing happens where the
-    same is live already; a commit older than the live one is refused. Where settings list keys, it is
-    signed: `flagctl key new --help` says where the private half is looked for. A canary is for those
-    clients that take canaries, by a hash of their instance; any other publish ends it. With --self-test
-    flagd's own engine answers first, about contexts made from the flags, and must agree. Versions go on
-    from those of the other targets where one was emptied; readers that hold more say so: then --above.
-    In a freeze nothing new is sent without --override-freeze; a canary may always be taken back.
+    What is committed is published, never what lies around in the work tree. Nothing happens where the same
+    is live already; a commit older than the live one, or without it in its history, is refused. Where
+    settings list keys, it is signed: `flagctl key new --help` says where the private half is looked for. A
+    canary is for those clients that take canaries, by a hash of their instance; any other publish ends it.
+    With --self-test flagd's own engine answers first, about contexts made from the flags, and must agree.
+    Versions go on from those of the other targets where one was emptied; readers that hold more say so:
+    then --above. In a freeze nothing new is sent without --override-freeze; a canary may always be taken
+    back.
 
     \b
     Examples:
