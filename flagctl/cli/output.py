@@ -187,8 +187,8 @@ class Output:
 
                     bar = Progress(console=Console(file=self.stderr, no_color=not self._colour_err), transient=True)
                     bar.add_task(clean(what), **reached)
-                    bar.start()
                     self._above_bar = partial(_print_above, bar)
+                    bar.start()
 
         def report(done: int, total: int) -> None:
             reached.update(completed=done, total=total)
