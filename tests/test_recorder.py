@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import multiprocessing
 import threading
-from collections import ChainMap
+from collections import ChainMap, defaultdict
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -162,6 +162,34 @@ def test_whatever_an_application_hands_over_the_rest_is_counted(flags: Client) -
     assert usage["gallery"]["users"] == 2, "text and a whole number name somebody"
     assert usage[""]["variants"] == {"": {"ERROR": 2}}, "what is no flag's key at all is counted together"
     assert [row["user"] for row in rows] == ["ada"]
+
+
+@pytest.mark.parametrize("counted", [False, True])
+@pytest.mark.parametrize("context", [5, "ada", ["targetingKey"], Unruly()], ids=["number", "text", "list", "unruly"])
+def test_what_is_no_context_says_nothing_and_raises_nothing(flags: Client, context: Any, counted: bool) -> None:
+    recorder = Recorder(flags) if counted else None
+    for _ in range(3):  # by the readable evaluator at first, then by a function
+        assert flags.enabled("gallery", context)
+        assert not flags.enabled("listed", context)
+        assert flags.enabled("listed", context, user="ada")
+        assert flags.enabled("listed", context, targetingKey="ada")
+        assert flags.variant("listed", context) == "off"
+        assert flags.value("gallery", context, default=False)
+        assert flags.details("gallery", context).value
+    if recorder is not None:
+        recorder.flush()
+        usage = recorder.usage()["flags"]
+        assert [(usage[key]["evaluations"], usage[key]["users"]) for key in ("gallery", "listed")] == [(9, 0), (12, 1)]
+
+
+@pytest.mark.parametrize("key", ["gallery", "listed"])
+def test_counting_leaves_a_context_with_defaults_as_it_was(flags: Client, key: str) -> None:
+    recorder, context = Recorder(flags), defaultdict(lambda: "ada", country="DE")
+    for _ in range(3):
+        assert flags.enabled(key, context) is (key == "gallery")
+    recorder.flush()
+    assert dict(context) == {"country": "DE"}
+    assert recorder.usage()["flags"][key]["users"] == 0
 
 
 def test_the_last_evaluation_was_not_after_the_turn_that_counted_it(flags: Client) -> None:

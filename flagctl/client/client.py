@@ -133,20 +133,17 @@ class Client(Scoped, Telling):
             if ask is not None:
                 if context is None:
                     context = attributes
-                elif attributes or user is not None or type(context) is not dict:
+                elif attributes or user is not None:
                     context = {**context, **attributes}
                 if user is not None:
                     context["targetingKey"] = user
                 answer = ask(context, self.time)
             if page is not None:  # somebody counts
                 if user is None:
-                    if attributes and ask is None:
-                        context = _joined(context, user, attributes)
                     if context is not None:
-                        try:  # noqa: SIM105 - suppress() costs more than all of this
-                            user = context["targetingKey"]
-                        except KeyError:
-                            pass
+                        user = context.get("targetingKey")
+                    if attributes:
+                        user = attributes.get("targetingKey", user)
                 if len(page) >= page.room and not page.more():
                     pass  # no room: it is dropped
                 elif ask is None:
@@ -374,10 +371,13 @@ class Client(Scoped, Telling):
 
 
 def _joined(context: Mapping[str, Any] | None, user: Any, attributes: dict[str, Any]) -> dict[str, Any]:
-    """The whole context of a question; one that is whole already as it is."""
+    """The whole context of a question; one that is whole already as it is. What is no mapping says nothing."""
     if user is None and not attributes and type(context) is dict:
         return context
-    whole = {**(context or {}), **attributes}
+    try:
+        whole = {**(context or {}), **attributes}
+    except Exception:
+        whole = attributes
     if user is not None:
         whole["targetingKey"] = user
     return whole
