@@ -318,7 +318,7 @@ def stalls(limits: Limits, folder: Path, count: int = 10_000, refreshes: int = 2
     client.on_event(lambda event: arrived.put(event.version) if event.kind == "changed" else None)
     head, tail = data.split(b'"version":1}')
     done, took = threading.Event(), array("d")  # not a list: the garbage collector would walk through millions
-    who = passers_by(random.Random(3), 1)[0].context
+    who = next(passers_by(random.Random(3), 1)).context
     keys = client.keys()[:50]
 
     def ask() -> None:

@@ -21,7 +21,7 @@ import sys
 import time
 import venv
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -47,12 +47,13 @@ def use_own_environment() -> None:
     os.execv(python, [python, *sys.argv])
 
 
-def passers_by(dice: random.Random, count: int) -> list[Any]:
-    """People as a request brings them: every text of its own, no hash worked out yet."""
+def passers_by(dice: random.Random, count: int) -> Iterator[Any]:
+    """People as requests bring them, one by one: every text of its own, no hash worked out yet."""
     from workloads import ADA, LISTED, Person
 
-    raw = [{"key": f"user-{dice.randrange(2 * LISTED)}", "attributes": ADA} for _ in range(count)]
-    return [Person(**one) for one in json.loads(json.dumps(raw))]
+    for _ in range(count):
+        raw = json.dumps({"key": f"user-{dice.randrange(2 * LISTED)}", "attributes": ADA})
+        yield Person(**json.loads(raw))
 
 
 def median_of(times: list[float]) -> float:
@@ -192,7 +193,7 @@ def check_ours(engine: Any, spec: Any, workload: str, bucketing: str) -> None:
 
 def check_shares(name: str, workload: str, engine: Any, spec: Any, person: Any, ask: Any) -> None:
     """A peer's answers: exactly ours where nothing is drawn, else in the same shares, for it draws otherwise."""
-    people = passers_by(random.Random(3), 1000)
+    people = list(passers_by(random.Random(3), 1000))
     found = [ask(person(who)) for who in people]
     expected = [engine.evaluate(spec.key, who.context, NOW) for who in people]
     if expected[0].reason == "SPLIT":
@@ -264,7 +265,7 @@ def fifth_workload(peers: Iterable[str], rounds: int) -> dict[str, float]:
     for name in peers:
         person, asked = PEERS[name][1](specs)
         asks = {spec.key: asked(spec) for spec in specs}
-        who = passers_by(dice, 1)[0]
+        who = next(passers_by(dice, 1))
         native = person(who)
         some = specs if name != "Flagsmith" else specs[:20]  # it works out all flags for each question
         for spec in some:
@@ -309,7 +310,7 @@ def load_of_ours() -> dict[str, float]:
 
     file = HERE / ".venv" / "snapshot.json"
     file.write_bytes(snapshot(many()))
-    who = passers_by(random.Random(5), 1)[0].context
+    who = next(passers_by(random.Random(5), 1)).context
     Engine.load(snapshot(many(1))).evaluate("flag-00000", who, NOW)  # what the first call of all imports
     gc.collect()
     before = resident()

@@ -1,14 +1,15 @@
 """Where questions are written down for whoever counts them, in bounded memory.
 
-Each flag has a page of its own, so that a question leaves one or two words behind and not the whole of it. Room is
-handed out: a page may grow as far as it was given room, and whoever finds it full asks the book for more. The book has
-room for so many questions in all; where it has none left, a question is dropped, and counted as dropped.
+Each flag has a page of its own, so that a question leaves one or two words behind and not the whole of it. Places are
+handed out: a question takes one of its page's, and whoever finds none asks the book for more. The book has places for so
+many questions in all; where it has none left, a question is dropped, and counted as dropped.
 """
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
+from itertools import repeat
 from threading import RLock
 from typing import TYPE_CHECKING, Any
 
@@ -28,26 +29,31 @@ Sight = tuple[str, "Resolution", object, float, Mapping[str, Any]]
 """Somebody in an experiment: flag, answer, targeting key, time, context."""
 _NOTHING: Mapping[str, Any] = {}
 _FIRST, _MOST = 8, 1024
-"""Questions that a page is given room for at once: as many as it had room for, between these."""
+"""Places that a page is given at once: as many as it had already, between these."""
 
 
 class Page(list[Any]):
     """What was asked of one flag: of one with a single `answer` targeting keys, else answers and keys in turn.
 
-    Adding to it is one call that no other thread gets between. `room` is looked at before: a thread that found some
-    while another took the last of it adds all the same.
+    Whoever adds to it takes one of its `places` first, with `next`, and asks for `more` where there is none; no other
+    thread gets between either call. `given` is how many places it had since it was empty.
     """
 
-    __slots__ = ("answer", "book", "key", "room")
+    __slots__ = ("answer", "book", "given", "key", "places")
 
     def __init__(self, book: Book, key: str, answer: Resolution | None) -> None:
         self.book = book
         self.key = key
         self.answer = answer
-        self.room = 0
+        self.close()
+
+    def close(self) -> None:
+        """Leave no place on it."""
+        self.given = 0
+        self.places = repeat(True, 0)
 
     def more(self) -> bool:
-        """Whether there is room now."""
+        """Take one of more places; whether there were any."""
         return self.book.more(self)
 
     def take(self) -> tuple[list[Asked], Who]:
@@ -98,7 +104,7 @@ class Book:
             page = None
         if page is None or (only is not None and answer is not only):
             self._write(key, context, answer, now)
-        elif len(page) < page.room or self.more(page):
+        elif next(page.places, False) or self.more(page):
             user = context.get(TARGETING_KEY)
             if only is None:
                 page.extend((answer, user))
@@ -125,14 +131,14 @@ class Book:
         self._sights.append((key, answer, context.get(TARGETING_KEY), now, kept))
 
     def more(self, page: Page) -> bool:
-        """Give a page more room; whether there was any."""
+        """Give a page more places and take the first of them; whether there were any."""
         with self._lock:
-            if len(page) < page.room:  # another thread was given some
+            if next(page.places, False):  # another thread was given some
                 return True
-            width = 1 if page.answer is not None else 2
-            given = self._given(min(max(page.room // width, _FIRST), _MOST))
-            page.room = max(page.room, len(page)) + given * width
-            return given > 0
+            given = self._given(min(max(page.given, _FIRST), _MOST))
+            page.given += given
+            page.places = repeat(True, given)
+            return next(page.places, False)
 
     def filling(self) -> bool:
         """Whether half of the room is gone."""
@@ -146,7 +152,7 @@ class Book:
             del self._sights[: len(sights)]
             pages = [page.take() for page in self._pages.values() if page]
             for page in self._pages.values():
-                page.room = 0
+                page.close()
             self._free = self._limit
         answers = {id(answer): answer for _, answer, _ in loose}
         times = Counter((key, id(answer)) for key, answer, _ in loose)

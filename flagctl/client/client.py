@@ -140,11 +140,11 @@ class Client(Scoped, Telling):
                 answer = ask(context, self.time)
             if page is not None:  # somebody counts
                 if user is None:
-                    if context is not None:
-                        user = context.get("targetingKey")
+                    if context is not None and "targetingKey" in context:
+                        user = context["targetingKey"]
                     if attributes:
                         user = attributes.get("targetingKey", user)
-                if len(page) >= page.room and not page.more():
+                if not next(page.places, False) and not page.more():
                     pass  # no room: it is dropped
                 elif ask is None:
                     page.append(user)
