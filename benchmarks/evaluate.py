@@ -133,7 +133,7 @@ def race(contestants: list[Contestant], rounds: int) -> dict[str, float]:
     were made by the ten thousand beforehand are not, and asking with them measures the memory. So a contestant's turn
     is a small block of people, made right before and never seen again, of which only the asking is timed. In each
     of a round's turns all contestants come once, in random order. What two looks at the clock cost with nothing
-    between them is subtracted from each block: it would be a hundredth or more of the quickest ones.
+    between them is subtracted from each block: it would be a tenth of the quickest ones.
     """
     dice = random.Random(1)
     loop = Contestant("", lambda who: who, calling(lambda who: None))

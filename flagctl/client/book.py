@@ -1,8 +1,8 @@
 """Where questions are written down for whoever counts them, in bounded memory.
 
 Each flag has a page of its own, so that a question leaves one or two words behind and not the whole of it. Places are
-handed out: a question takes one of its page's, and whoever finds none asks the book for more. The book has places for so
-many questions in all; where it has none left, a question is dropped, and counted as dropped.
+handed out: a question takes one of its page's, and whoever finds none asks the book for more. The book has places for
+so many questions in all; where it has none left, a question is dropped, and counted as dropped.
 """
 
 from __future__ import annotations
