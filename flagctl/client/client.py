@@ -131,12 +131,11 @@ class Client(Scoped, Telling):
         try:
             ask, answer, page = self._made[key]
             if ask is not None:
-                if context is None:
-                    context = attributes
-                elif attributes or user is not None:
-                    context = {**context, **attributes}
-                if user is not None:
-                    context["targetingKey"] = user
+                if context is None or attributes or user is not None:
+                    whole = attributes if context is None else {**context, **attributes}
+                    if user is not None:
+                        whole["targetingKey"] = user
+                    context = whole
                 answer = ask(context, self.time)
             if page is not None:  # somebody counts
                 if user is None:
