@@ -174,10 +174,11 @@ def test_settings_that_make_no_sense_are_problems() -> None:
     soon = settings("{}", "    freeze: [{from: yesterday, to: 2027-01-01, reason: x}]\n")
     assert [p.rule for p in problems({"flags/flagctl.yaml": soon})] == ["time"]
     late = settings("{from: [sree]}", "    freeze: [{from: 2027-02-01, to: 2027-01-01, reason: x}]\n")
-    found = [p for p in problems({"flags/flagctl.yaml": late}) if p.rule == "unknown-team"]
-    assert [(p.pointer, p.hint) for p in found] == [
-        ("/environments/production/approvals/from/0", "did you mean sre?"),
-        ("/environments/production/freeze/0/to", ""),
+    found = [p for p in problems({"flags/flagctl.yaml": late}) if p.rule in ("unknown-team", "freeze-order")]
+    end = "write an end after 2027-02-01T00:00:00Z; a date alone is when that day begins, in UTC"
+    assert sorted((p.rule, p.pointer, p.hint) for p in found) == [
+        ("freeze-order", "/environments/production/freeze/0/to", end),
+        ("unknown-team", "/environments/production/approvals/from/0", "did you mean sre?"),
     ]
     owned = settings("{owner: true}")
     (one,) = [

@@ -1,4 +1,4 @@
-"""Approvals ask for a team that settings don't describe, or a freeze is over before it begins.
+"""Approvals ask for a team that settings don't describe.
 
 Nobody could give the approval: who is in a team is what `teams` in `flags/flagctl.yaml` says, by names or by the team's
 handle at the forge. A person is written as @login or by e-mail. With `owner: true` every owning team has to be there.
@@ -38,7 +38,7 @@ teams:
 
 
 def check_repository(repository: Repository) -> Iterator[Problem]:
-    """Teams that approvals name, and windows of freezes."""
+    """Teams that approvals name."""
     teams = repository.settings.teams
     for name, environment in repository.settings.environments.items():
         approvals = environment.approvals
@@ -51,11 +51,6 @@ def check_repository(repository: Repository) -> Iterator[Problem]:
                     file="flags/flagctl.yaml",
                     pointer=pointer("environments", name, "approvals", "from", index),
                 )
-        for index, window in enumerate(environment.freezes):
-            if window.end <= window.start:
-                place = pointer("environments", name, "freeze", index, "to")
-                message = "the freeze is over before it begins"
-                yield Problem(rule=ID, message=message, file="flags/flagctl.yaml", pointer=place)
 
 
 def check_flag(view: FlagView) -> Iterator[Problem]:
