@@ -24,6 +24,8 @@ _ONE_IS_NOT_TRUE: Logic = {"!==": [1, True]}
 _FLAT = 8
 """Members up to which one `and` or `or` within another is dissolved: what is inlined again and again must be shared."""
 _TOO_MANY = range(_FLAT + 1)
+_LONGEST = 500
+"""Members of one `and` or `or`: JavaScript's engine can't compile one of 2,600, whatever they are."""
 
 
 def shared(make: Guard) -> Guard:
@@ -62,6 +64,8 @@ def _joined(word: str, decided: bool, members: tuple[Logic, ...]) -> Logic:
             found += member[word]
         elif not isinstance(member, bool):
             found.append(member)
+    while len(found) > _LONGEST:
+        found = [{word: found[at : at + _LONGEST]} for at in range(0, len(found), _LONGEST)]
     return {word: found} if len(found) > 1 else found[0] if found else not decided
 
 
