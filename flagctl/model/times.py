@@ -19,7 +19,8 @@ _MICROSECOND = timedelta(microseconds=1)
 def microseconds(text: str) -> int | None:
     """Microseconds since the Unix epoch, or None when `text` is no RFC 3339 time with a zone and no date.
 
-    Digits after the sixth decimal are dropped. A leap second (:60) is no time here, as in Python.
+    Digits after the sixth decimal are dropped, unless nothing would be left of a fraction. A leap second (:60) is
+    no time here, as in Python.
     """
     found = _RFC3339.fullmatch(text)
     if found is None:
@@ -31,7 +32,8 @@ def microseconds(text: str) -> int | None:
         moment = datetime.fromisoformat(f"{date}T{clock}{'+00:00' if zone in 'Zz' else zone}")
     except ValueError:
         return None
-    return (moment - _EPOCH) // _MICROSECOND + int(((fraction or "") + "000000")[:6])
+    fraction = fraction or ""
+    return (moment - _EPOCH) // _MICROSECOND + (int((fraction + "000000")[:6]) or bool(fraction.strip("0")))
 
 
 def seconds(text: str) -> int | None:
