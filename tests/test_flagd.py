@@ -232,6 +232,14 @@ def test_so_is_one_that_is_too_deep_for_pythons_engine() -> None:
     assert len(found.document["flags"]) + len(found.unsaid) == len(flags)
 
 
+def test_rules_are_as_many_as_javascripts_engine_reads() -> None:
+    flags = {
+        f"f{number}": flag(rules=[rule("r", condition("n", "gt", at)) for at in range(number)])
+        for number in (1500, 1501)
+    }
+    assert unsaid(flags) == [("flagd-size", "f1501", "/rules")]
+
+
 def test_the_size_that_is_measured_is_that_of_the_bytes() -> None:
     document = world(Random(5), flags=60, limits=Limits(flagd=True, json=True)).document
     for key, form in definition(document).document["flags"].items():

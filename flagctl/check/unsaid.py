@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 _HINTS = {
     "flagd-regex": "say it with contains, starts_with or ends_with",
     "flagd-foreign-bucketing": "without bucketing: people are dealt anew, by a hash that flagd knows",
-    "flagd-size": "segments and required flags are written out wherever they are used: use them less often",
+    "flagd-size": "segments and required flags are written out wherever they are used: use them, or rules, less often",
     "flagd-requires": "mend the required flag, or do without it",
 }
 _LEAF = 1500

@@ -24,6 +24,8 @@ LARGEST_FLAG = 2 << 20
 """Bytes of one flag: half of what a gRPC message holds."""
 DEEPEST = 100
 """Expressions within expressions; Python's engine walks them with two calls each, and stops at 1,000."""
+MOST_RULES = 1_500
+"""Of one flag; JavaScript's engine can't compile a chain of 2,600 cases."""
 GRPC_LIMIT = 4 << 20
 """The largest message that gRPC takes as it is set up from the start: flagd's sync protocol sends whole documents."""
 
@@ -161,7 +163,11 @@ class _Compiler:
         cases = [(either(disabled(flag), self._unmet(flag, missing)), off)]
         for variant in sorted(flag.get("overrides", ())):
             cases.append((listed(var(TARGETING_KEY), flag["overrides"][variant]), variant))
-        for index, rule in enumerate(flag.get("rules", ())):
+        rules = flag.get("rules", ())
+        if len(rules) > MOST_RULES:
+            message = f"it has {len(rules):,} rules, and flagd's engine in JavaScript reads up to {MOST_RULES:,}"
+            missing.append(UnsayableError("flagd-size", message, "/rules"))
+        for index, rule in enumerate(rules):
             when = self.all(rule["when"], pointer("rules", index, "when"), missing)
             takes_part, value = self.outcome(flag, rule, missing, last=False)
             cases.append((both(when, takes_part), value))

@@ -1,7 +1,8 @@
 """A flag that becomes too large or too deep for flagd.
 
 flagd has no segments and no requirements: they are written out wherever they are used. A flag may take 2 MiB so, half
-of what a gRPC message holds, and be 100 expressions deep; Python's engine can't go much deeper.
+of what a gRPC message holds, and be 100 expressions deep; Python's engine can't go much deeper. It may have
+1,500 rules; JavaScript's engine can't read many more.
 As an error it stops publishing; as a warning, or off, the flag is left out of that file, and services that read it
 get their own default.
 """
