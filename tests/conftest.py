@@ -15,6 +15,8 @@ import pytest
 pytest_plugins = ["servers"]
 
 Run = Callable[..., "subprocess.CompletedProcess[str]"]
+_NOT_A_PERSONS = ("GIT_", "FLAGCTL_", "GITHUB_", "PYTHONUNBUFFERED")
+"""What variables begin with that hooks and CI set, and people don't."""
 
 SMALL: dict[str, str] = {
     "flags/flagctl.yaml": """\
@@ -61,7 +63,7 @@ default:
 
 def environment_of(home: Path) -> dict[str, str]:
     """The environment variables of a person with an empty home and a Git identity, and no surrounding hook."""
-    kept = {key: value for key, value in os.environ.items() if not key.startswith(("GIT_", "FLAGCTL_", "GITHUB_"))}
+    kept = {key: value for key, value in os.environ.items() if not key.startswith(_NOT_A_PERSONS)}
     return kept | {
         "HOME": str(home),
         "XDG_CONFIG_HOME": str(home / ".config"),
@@ -80,7 +82,7 @@ def environment_of(home: Path) -> dict[str, str]:
 def home(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Nobody's home: no test reads or writes the developer's own settings and cache."""
     folder = tmp_path_factory.mktemp("home")
-    for key in [key for key in os.environ if key.startswith(("GIT_", "FLAGCTL_", "GITHUB_"))]:
+    for key in [key for key in os.environ if key.startswith(_NOT_A_PERSONS)]:
         monkeypatch.delenv(key)
     for key, value in environment_of(folder).items():
         monkeypatch.setenv(key, value)

@@ -6,6 +6,7 @@ import contextlib
 import io
 import os
 import re
+import shlex
 import signal
 import subprocess
 import sys
@@ -218,7 +219,16 @@ def test_a_full_disk_below_stdout_is_the_world_s_failure(repo: Path) -> None:
     with Path("/dev/full").open("w") as full:
         done = subprocess.run([sys.executable, "-m", "flagctl", "list"], cwd=repo, stdout=full, stderr=subprocess.PIPE)
     assert done.returncode == Exit.OUTSIDE
-    assert b"can't write the output: No space left on device" in done.stderr
+    assert done.stderr == b"error: can't write the output: No space left on device\n"
+
+
+@pytest.mark.parametrize(
+    ("asked", "wanted"), [("list >&-", 0), ("list 2>&-", 0), ("list >&- 2>&-", 0), ("show nosuch 2>&-", 2)]
+)
+def test_a_stream_that_is_closed_is_no_mistake(repo: Path, asked: str, wanted: int) -> None:
+    command = f"exec {shlex.quote(sys.executable)} -m flagctl {asked}"
+    done = subprocess.run(["sh", "-c", command], cwd=repo, capture_output=True, text=True)
+    assert (done.returncode, "Traceback" in done.stderr + done.stdout) == (wanted, False), done.stderr
 
 
 def test_init_counts_its_folder_from_here_whatever_the_variable_says(flagctl: Any, repo: Path, tmp_path: Path) -> None:

@@ -344,7 +344,7 @@ def test_a_damaged_object_is_refused_and_the_next_one_taken(
 @pytest.mark.parametrize(
     ("fault", "complaint"),
     [
-        ("500", "InternalError"),
+        ("500", "the service failed, also when it was asked again"),
         ("503", "it asks for fewer requests"),
         ("lost", "can't read production/snapshot.json"),
         ("silence", "Read timeout"),

@@ -89,7 +89,7 @@ def test_a_listener_may_close_its_client_and_open_another() -> None:
 
 
 def test_a_key_that_is_none_leaves_nothing_behind(tmp_path: Path) -> None:
-    for source, keys in ((f"file:{tmp_path}", {"release": "no key"}), ("redis3://x", {})):
+    for source, keys in ((f"file:{tmp_path}", {"release": "no key"}), ("redis3://x", ())):
         with pytest.raises(Exception, match=r"no Ed25519 public key|doesn't know"):
             Client(source, "production", public_keys=keys)
     assert not _FEEDS

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import os
 import sys
+from pathlib import Path
 from typing import Any, NoReturn
 
 from flagctl.cli.exits import Exit, code_of
@@ -36,8 +37,6 @@ def main(arguments: list[str] | None = None) -> int:
         _show(out, error)
         return code_of(error)
     except (StdoutClosed, BrokenPipeError):
-        # The interpreter flushes stdout at exit; it must not find the closed pipe again.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return Exit.PIPE
     except KeyboardInterrupt:
         out.say("interrupted")
@@ -50,10 +49,17 @@ def run() -> NoReturn:
     """The console script."""
     # Starting makes tens of thousands of objects that stay; the default threshold looks through them again and again.
     gc.set_threshold(50_000, 20, 100)
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:  # closed by whoever started us
+            setattr(sys, name, Path(os.devnull).open("w"))  # noqa: SIM115 - for as long as the process lives
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(encoding="utf-8", errors="backslashreplace")
     code = main()
+    try:
+        sys.stdout.flush()
+    except OSError:  # told already: a closed pipe, a full disk. The interpreter must not find it again when it ends
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     gc.freeze()  # the interpreter would look through everything once more before it lets go of it
     sys.exit(code)
 
