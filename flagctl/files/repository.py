@@ -57,7 +57,7 @@ def read_repository(
 
     report: told now and then how many files are read, of how many. keep: what was read takes the cache's place.
     """
-    with _collector_off():
+    with collector_off():
         reader = _Reader(tree, cache=cache, bulk=True)
         entries = [classify(path) for path in tree.paths()]
         reader.refused()
@@ -100,8 +100,8 @@ def read_closure(tree: Tree, environment: str, key: str) -> Reading:
 
 
 @contextmanager
-def _collector_off() -> Iterator[None]:
-    """Nothing here makes cycles, and looking for them among a hundred thousand new objects costs more than reading."""
+def collector_off() -> Iterator[None]:
+    """Looking for cycles among a million new objects that make none takes longer than making them."""
     was_on = gc.isenabled()
     gc.disable()
     try:

@@ -6,10 +6,8 @@ these it is kept, so that a publish compiles what changed. The bytes are the sam
 
 from __future__ import annotations
 
-import gc
 import hashlib
-from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -17,6 +15,7 @@ import msgspec
 from flagctl.compile.flagd import definition, in_order
 from flagctl.compile.snapshot import encode_value, join
 from flagctl.files.cache import keep, kept
+from flagctl.files.repository import collector_off
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -130,15 +129,3 @@ def _load(path: Path) -> dict[bytes, bytes | memoryview]:
         return {} if body is None else msgspec.msgpack.decode(body, type=dict[bytes, memoryview])
     except msgspec.MsgspecError:
         return {}
-
-
-@contextmanager
-def collector_off() -> Iterator[None]:
-    """Looking for cycles among a million new objects that make none takes longer than making them."""
-    was_on = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if was_on:
-            gc.enable()

@@ -11,9 +11,10 @@ import msgspec
 from flagctl.compile.snapshot import encode_value, join
 from flagctl.errors import RefusedError
 from flagctl.evaluate.evaluator import Evaluator
+from flagctl.files.repository import collector_off
 from flagctl.model import times
 from flagctl.model.condition import OPERATORS, TARGETING_KEY
-from flagctl.publish.flagd import around, collector_off, with_required
+from flagctl.publish.flagd import around, with_required
 from flagctl.publish.passed import Passed, engine, stretch
 
 if TYPE_CHECKING:
